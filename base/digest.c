@@ -1,0 +1,67 @@
+#include "base/digest.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include <sodium.h>
+
+DigestKey digest_key_random(void)
+{
+    DigestKey key;
+
+    randombytes_buf(key.bytes, sizeof(key.bytes));
+    return key;
+}
+
+Digest digest_compute(const DigestKey *key, const void *data, size_t size)
+{
+    Digest digest;
+    int r;
+
+    r = crypto_generichash(digest.bytes, sizeof(digest.bytes), data, size, key->bytes,
+                           sizeof(key->bytes));
+    assert(r == 0); /* fails only for sizes that it does not support */
+    return digest;
+}
+
+bool digest_equal(const Digest *a, const Digest *b)
+{
+    return sodium_memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+/* `size` digits, all lower-case hexadecimal, into `n` bytes. */
+static bool digest_parse_hex(const char *hex, size_t size, uint8_t *ret_bytes, size_t n)
+{
+    size_t parsed;
+
+    return size == 2 * n && sodium_hex2bin(ret_bytes, n, hex, size, NULL, &parsed, NULL) == 0 &&
+           parsed == n;
+}
+
+void digest_format(const Digest *digest, char ret_hex[static DIGEST_HEX_SIZE])
+{
+    (void)sodium_bin2hex(ret_hex, DIGEST_HEX_SIZE, digest->bytes, sizeof(digest->bytes));
+}
+
+bool digest_parse(const char *hex, size_t size, Digest *ret_digest)
+{
+    return digest_parse_hex(hex, size, ret_digest->bytes, sizeof(ret_digest->bytes));
+}
+
+void digest_key_format(const DigestKey *key, char ret_hex[static DIGEST_KEY_HEX_SIZE])
+{
+    (void)sodium_bin2hex(ret_hex, DIGEST_KEY_HEX_SIZE, key->bytes, sizeof(key->bytes));
+}
+
+bool digest_key_parse(const char *hex, size_t size, DigestKey *ret_key)
+{
+    return digest_parse_hex(hex, size, ret_key->bytes, sizeof(ret_key->bytes));
+}
+
+uint64_t digest_random(void)
+{
+    uint64_t random;
+
+    randombytes_buf(&random, sizeof(random));
+    return random;
+}

@@ -1,0 +1,132 @@
+#include "base/file.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+/* Read at a time: larger than nearly all files that are read. */
+#define FILE_READ_SIZE 4096
+
+static int file_read_all(int fd, size_t expected, Buffer *buffer)
+{
+    size_t piece = expected < FILE_READ_SIZE ? FILE_READ_SIZE : expected + 1;
+
+    for (;;) {
+        size_t room = buffer_room(buffer);
+        char *space, beyond;
+        ssize_t n;
+        int r;
+
+        if (room == 0) {
+            n = read(fd, &beyond, 1);
+            return n == 0 ? 0 : n > 0 ? FILE_E_TOO_BIG : error_errno();
+        }
+        r = buffer_reserve(buffer, room < piece ? room : piece, &space);
+        if (r < 0)
+            return r;
+        assert(r == 0);
+        n = read(fd, space, room < piece ? room : piece);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0 ? 0 : error_errno();
+        buffer_commit(buffer, (size_t)n);
+        piece = FILE_READ_SIZE;
+    }
+}
+
+int file_read(int dirfd, const char *path, Buffer *buffer, struct stat *ret_stat)
+{
+    _cleanup_(closep) int fd = -1;
+    struct stat st;
+
+    /* O_NONBLOCK: opening a pipe that nobody writes must not hang. */
+    fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return error_errno();
+    if (fstat(fd, &st) < 0)
+        return error_errno();
+    if (ret_stat)
+        *ret_stat = st;
+    if (!S_ISREG(st.st_mode))
+        return FILE_E_NOT_REGULAR;
+    if (st.st_size > 0 && (uintmax_t)st.st_size > buffer_room(buffer))
+        return FILE_E_TOO_BIG;
+    return file_read_all(fd, (size_t)st.st_size, buffer);
+}
+
+bool file_is_foreign(const struct stat *st)
+{
+    if (st->st_mode & (S_IWGRP | S_IWOTH))
+        return true;
+    return st->st_uid != 0 && st->st_uid != geteuid();
+}
+
+/* Writes all of `pieces`, which it changes on the way. */
+static int file_write_all(int fd, struct iovec *pieces, size_t n)
+{
+    while (n > 0) {
+        ssize_t written = writev(fd, pieces, n < IOV_MAX ? (int)n : IOV_MAX);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return error_errno();
+        while (n > 0 && (size_t)written >= pieces->iov_len) {
+            written -= (ssize_t)pieces->iov_len;
+            pieces++;
+            n--;
+        }
+        if (n > 0) {
+            pieces->iov_base = (char *)pieces->iov_base + written;
+            pieces->iov_len -= (size_t)written;
+        }
+    }
+    return 0;
+}
+
+static int file_write_new(int dirfd, const char *name, struct iovec *pieces, size_t n)
+{
+    _cleanup_(closep) int fd = -1;
+    int r;
+
+    /* A leftover of an earlier crash may be ours or a trap: never write through it. */
+    if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+        return error_errno();
+    fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_errno();
+    r = file_write_all(fd, pieces, n);
+    if (r < 0)
+        return r;
+    if (fsync(fd) < 0)
+        return error_errno();
+    return close(TAKE_FD(fd)) < 0 ? error_errno() : 0;
+}
+
+int file_replace(int dirfd, const char *name, struct iovec *pieces, size_t n)
+{
+    char new_name[NAME_MAX + 1], old_name[NAME_MAX + 1];
+    int r;
+
+    assert(strlen(name) < NAME_MAX - 4);
+    (void)snprintf(new_name, sizeof(new_name), "%s.new", name);
+    (void)snprintf(old_name, sizeof(old_name), "%s~", name);
+    r = file_write_new(dirfd, new_name, pieces, n);
+    if (r < 0) {
+        (void)unlinkat(dirfd, new_name, 0);
+        return r;
+    }
+    /* By a second link, so that there is no moment without `name`. */
+    if (unlinkat(dirfd, old_name, 0) < 0 && errno != ENOENT)
+        return error_errno();
+    if (linkat(dirfd, name, dirfd, old_name, 0) < 0 && errno != ENOENT)
+        return error_errno();
+    if (renameat(dirfd, new_name, dirfd, name) < 0)
+        return error_errno();
+    return fsync(dirfd) < 0 ? error_errno() : 0;
+}

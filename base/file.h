@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * Files: read within bounds and with their owner and mode looked at; replaced whole.
+ *
+ * Blocking: for start, reload and the store's thread, never for the serving path.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "base/buffer.h"
+
+enum {
+    FILE_E_TOO_BIG = 1, /* more bytes than `max` */
+    FILE_E_NOT_REGULAR, /* a directory, device, socket or pipe */
+};
+
+/*
+ * Reads all of `path` (relative to `dirfd`, symbolic links followed) into `buffer`, whose ceiling is the
+ * limit. Never blocks on a pipe. *ret_stat, which may be NULL, describes the file that was read: it is
+ * also filled in with FILE_E_*. 0, FILE_E_* or -errno (-ENOENT when there is none).
+ */
+int file_read(int dirfd, const char *path, Buffer *buffer, struct stat *ret_stat);
+
+/* Whether others than the owner, or an owner other than root and ourselves, may write the file. */
+bool file_is_foreign(const struct stat *st);
+
+/*
+ * Replaces `name` in the directory `dirfd` by the `n` pieces, durably: they are written to "NAME.new",
+ * synced, what `name` was is kept as "NAME~", then renamed, and the directory synced. Whatever moment the
+ * machine stops at, `name` is the old or the new document, whole. Mode 0600. 0, or -errno with `name`
+ * unchanged (or, after a failed last sync, already the new one).
+ */
+int file_replace(int dirfd, const char *name, struct iovec *pieces, size_t n);

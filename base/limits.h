@@ -1,0 +1,117 @@
+#pragma once
+
+/*
+ * Every ceiling of the daemon, once, each with its reason.
+ *
+ * Nothing that holds bytes, entries or time grows without one of these. Each is
+ * tested at the limit and one past it.
+ */
+
+#include "base/clock.h"
+
+/* ---- configuration ---- */
+
+/* A drop-in. The largest documented instance body has 2 KiB; certificates pasted into one add some. */
+#define CONFIG_FILE_BYTES_MAX (256 * 1024)
+
+/* What one ${credential:…} or ${file:…} may hold. Service account keys, the largest seen, have 3 KiB. */
+#define REFERENCE_BYTES_MAX (64 * 1024)
+
+/* The resolved body of one instance: a file with several of the largest references. */
+#define BODY_BYTES_MAX (1024 * 1024)
+
+/* Instances of one host. All are kept in one document and in memory; measured with 10,000. */
+#define INSTANCES_MAX 16384
+
+/* Accounts of one host: each costs a look-up of its own at start. */
+#define ACCOUNTS_MAX 256
+
+/* An instance name, so that a tag "elementd.OWNER.NAME" and a credential's peer name stay short. */
+#define NAME_BYTES_MAX 64
+
+/* Entries of one allow list. */
+#define ACL_ENTRIES_MAX 256
+
+/* Problems that one load keeps. More are counted, but nobody reads on. */
+#define PROBLEMS_MAX 1000
+
+/* ---- JSON ---- */
+
+/* Nesting of any document: the platform's answers have 6 levels, ours 4. */
+#define JSON_DEPTH_MAX 32
+
+/* What one parsed document may occupy, as a multiple of its text: a tree node costs 13 times `0,`. */
+#define JSON_TREE_FACTOR 64
+
+/* ---- the platform ---- */
+
+/* One answer. A page of 100 instances at 40 KiB each (those with a long description) fits. */
+#define HTTP_BODY_BYTES_MAX (16 * 1024 * 1024)
+
+/* All header lines of one answer, as curl and the gateways in front of the platform allow. */
+#define HTTP_HEADER_BYTES_MAX (256 * 1024)
+
+/* Rows of a list page that we ask for: 200 is the platform's own maximum as far as known. */
+#define PLATFORM_PAGE_ROWS 100
+
+/* Pages of one look-up. Above it the platform is repeating itself: 16384 instances have 164 pages. */
+#define PLATFORM_PAGES_MAX 1024
+
+/* A token. They have 44 characters; no maximum is documented, and it must fit a header line. */
+#define TOKEN_BYTES_MAX (4 * 1024)
+
+/* A message of the platform that we keep, show and store. */
+#define PROBLEM_BYTES_MAX 512
+
+/* First and longest pause before a transient error is tried again. */
+#define RETRY_MIN_USEC (1 * USEC_PER_SEC)
+#define RETRY_MAX_USEC (300 * USEC_PER_SEC)
+
+/* The longest Retry-After that is believed. */
+#define RETRY_AFTER_MAX_USEC (3600 * USEC_PER_SEC)
+
+/* ---- the store ---- */
+
+/* The records document: 16384 records of at most 8 KiB (a token at its ceiling and a problem). */
+#define RECORDS_BYTES_MAX (128 * 1024 * 1024)
+
+/* Pause after a commit that failed: a full disk is not helped by trying faster. */
+#define STORE_RETRY_USEC (5 * USEC_PER_SEC)
+
+/* ---- clients ---- */
+
+/* One request. The largest legitimate one, ReportRejected with a token at its ceiling, has 5 KiB. */
+#define REQUEST_BYTES_MAX (64 * 1024)
+
+/* One reply. ListInstances with all instances; systemd's clients take no more either. */
+#define REPLY_BYTES_MAX (16 * 1024 * 1024)
+
+/* Unread reply bytes above which a connection's next request waits in the socket. */
+#define CONN_UNREAD_BYTES_MAX (64 * 1024)
+
+/* Connections in all; the service has LimitNOFILE= for it and for the platform's. */
+#define CONNECTIONS_MAX 4096
+
+/* Connections of one uid (root is exempt), so that one user cannot take all of them. */
+#define CONNECTIONS_PER_UID_MAX 512
+
+/* Calls that wait for a token, per uid: each holds a connection, so half of those. */
+#define WAITING_PER_UID_MAX 256
+
+/* The longest wait that a caller may ask for; above it the answer is NotReady anyway. */
+#define WAIT_MAX_USEC (3600 * USEC_PER_SEC)
+
+/* A connection without a request for this long is closed: clients reconnect cheaply. */
+#define CONN_IDLE_USEC (600 * USEC_PER_SEC)
+
+/* A request that has begun must be complete within this. */
+#define CONN_REQUEST_USEC (30 * USEC_PER_SEC)
+
+/* Pause of the listener when the process or the system has no more descriptors. */
+#define LISTENER_PAUSE_USEC (250 * USEC_PER_MSEC)
+
+/* Connections taken up per wake-up of the listener, so that those already served get their turn. */
+#define LISTENER_ACCEPTS_MAX 64
+
+/* Supplementary groups of a peer that are looked at; NGROUPS_MAX of the kernel. */
+#define PEER_GROUPS_MAX 65536

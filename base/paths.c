@@ -1,0 +1,60 @@
+#include "base/paths.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/* `path` below `root`, or what systemd passed in `variable`, or `path` itself; NULL without memory. */
+static char *paths_find(const char *root, const char *variable, const char *path)
+{
+    const char *passed;
+    char *found;
+
+    if (root && *root)
+        return asprintf(&found, "%s%s", root, path) < 0 ? NULL : found;
+    passed = variable ? getenv(variable) : NULL;
+    if (passed && *passed == '/')
+        return strndup(passed, strcspn(passed, ":"));
+    return strdup(path);
+}
+
+int paths_init(Paths *ret_paths, const char *root)
+{
+    Paths paths = {
+        .config =
+            {
+                paths_find(root, "CONFIGURATION_DIRECTORY", "/etc/elementd"),
+                paths_find(root, NULL, "/run/elementd"),
+                paths_find(root, NULL, "/usr/lib/elementd"),
+            },
+        .state = paths_find(root, "STATE_DIRECTORY", "/var/lib/elementd"),
+        .runtime = paths_find(root, "RUNTIME_DIRECTORY", "/run/elementd"),
+    };
+
+    if (!paths.config[0] || !paths.config[1] || !paths.config[2] || !paths.state ||
+        !paths.runtime) {
+        paths_deinit(&paths);
+        return -ENOMEM;
+    }
+    *ret_paths = paths;
+    return 0;
+}
+
+void paths_deinit(Paths *paths)
+{
+    for (size_t i = 0; i < PATHS_N_CONFIG; i++)
+        free(paths->config[i]);
+    free(paths->state);
+    free(paths->runtime);
+    *paths = (Paths){};
+}
+
+char *paths_join(const char *directory, const char *name)
+{
+    char *path;
+
+    return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
+}
