@@ -1,0 +1,27 @@
+#pragma once
+
+/*
+ * What the service manager is told of us: ready, status, reloading, stopping, alive.
+ *
+ * All calls do nothing when nobody listens ($NOTIFY_SOCKET unset). None can block for long: the socket is a datagram
+ * socket of the manager's.
+ *
+ * Source: sd_notify(3), sd_watchdog_enabled(3)
+ */
+
+#include "base/clock.h"
+
+void notify_ready(void);
+
+/* STATUS=: one line for `systemctl status`. */
+void notify_status(const char *status);
+
+/* RELOADING=1 with its time stamp; notify_ready() must follow, whatever the reload's outcome. */
+void notify_reloading(void);
+
+void notify_stopping(void);
+
+void notify_watchdog(void);
+
+/* How often notify_watchdog() is due: half of what the manager waits for; 0 when it does not watch. */
+usec_t notify_watchdog_interval(void);
