@@ -1,0 +1,81 @@
+# Installing, by the GNU names of the folders. Included by ../Makefile.
+
+DESTDIR ?=
+prefix       ?= $(PREFIX)
+exec_prefix  ?= $(prefix)
+bindir       ?= $(exec_prefix)/bin
+sbindir      ?= $(exec_prefix)/sbin
+libdir       ?= $(exec_prefix)/lib
+includedir   ?= $(prefix)/include
+datarootdir  ?= $(prefix)/share
+datadir      ?= $(datarootdir)
+mandir       ?= $(datarootdir)/man
+pkgconfigdir ?= $(libdir)/pkgconfig
+# systemd reads these below /usr/lib only, or before /usr/local is there.
+unitdir      ?= /usr/lib/systemd/system
+sysusersdir  ?= /usr/lib/sysusers.d
+tmpfilesdir  ?= /usr/lib/tmpfiles.d
+catalogdir   ?= /usr/lib/systemd/catalog
+bashcompdir  ?= $(datadir)/bash-completion/completions
+
+INSTALL         ?= install
+INSTALL_PROGRAM ?= $(INSTALL) -m 0755
+INSTALL_DATA    ?= $(INSTALL) -m 0644
+
+# A file NAME.in becomes BUILD/NAME with the folders filled in.
+SUBSTITUTED := bindir sbindir libdir includedir datadir prefix exec_prefix
+$(BUILD)/%: %.in FORCE
+	@mkdir -p $(@D)
+	sed $(foreach name,$(SUBSTITUTED),-e 's|@$(name)@|$($(name))|g') -e 's|@VERSION@|$(VERSION)|g' $< > $@
+
+# $(call data,PATTERN): the files of that pattern, written or made from an .in.
+data = $(wildcard $(1)) $(patsubst %.in,$(BUILD)/%,$(wildcard $(1:%=%.in)))
+
+UNITS     := $(call data,systemd/*.service systemd/*.socket systemd/*.target)
+SYSUSERS  := $(call data,systemd/*.sysusers)
+TMPFILES  := $(call data,systemd/*.tmpfiles)
+CATALOGS  := $(call data,systemd/*.catalog)
+PCFILES   := $(if $(LIBRARY),$(call data,packaging/*.pc))
+VARLINK   := $(wildcard ipc/*.varlink)
+MANPAGES  := $(call data,$(foreach n,1 3 5 7 8,packaging/man/*.$(n)))
+BASHCOMP  := $(call data,packaging/completions/*.bash)
+
+# $(call put,COMMAND,FILES,FOLDER): install FILES, if there are any, in FOLDER.
+put = $(if $(strip $(2)),$(INSTALL) -d '$(DESTDIR)$(3)' && $(1) $(2) '$(DESTDIR)$(3)')
+# $(call put_as,FILES,SUFFIX,FOLDER): install each as data, its suffix replaced.
+put_as = $(foreach file,$(1),$(INSTALL) -d '$(DESTDIR)$(3)' && \
+           $(INSTALL_DATA) $(file) '$(DESTDIR)$(3)/$(basename $(notdir $(file)))$(2)' &&) true
+
+.PHONY: install
+install: $(PROGRAMS) $(if $(CTL_SRCS),$(BUILD)/installed/elementctl) $(UNITS) $(SYSUSERS) $(TMPFILES) \
+         $(CATALOGS) $(PCFILES) $(MANPAGES) $(BASHCOMP) ## install below PREFIX (and DESTDIR)
+	$(call put,$(INSTALL_PROGRAM),$(filter %/elementd,$(PROGRAMS)),$(sbindir))
+	$(call put,$(INSTALL_PROGRAM),$(if $(CTL_SRCS),$(BUILD)/installed/elementctl),$(bindir))
+	$(call put,$(INSTALL_PROGRAM),$(LIBRARY:%=%.0.0.0),$(libdir))
+	$(if $(LIBRARY),ln -sf libelementd.so.0.0.0 '$(DESTDIR)$(libdir)/libelementd.so.0')
+	$(if $(LIBRARY),ln -sf libelementd.so.0 '$(DESTDIR)$(libdir)/libelementd.so')
+	$(call put,$(INSTALL_DATA),$(wildcard ipc/client/elementd.h),$(includedir))
+	$(call put,$(INSTALL_DATA),$(PCFILES),$(pkgconfigdir))
+	$(call put,$(INSTALL_DATA),$(UNITS),$(unitdir))
+	$(call put,$(INSTALL_DATA),$(CATALOGS),$(catalogdir))
+	$(call put_as,$(SYSUSERS),.conf,$(sysusersdir))
+	$(call put_as,$(TMPFILES),.conf,$(tmpfilesdir))
+	$(call put,$(INSTALL_DATA),$(VARLINK),$(datadir)/elementd)
+	$(call put,$(INSTALL_DATA),$(filter %.1,$(MANPAGES)),$(mandir)/man1)
+	$(call put,$(INSTALL_DATA),$(filter %.3,$(MANPAGES)),$(mandir)/man3)
+	$(call put,$(INSTALL_DATA),$(filter %.5,$(MANPAGES)),$(mandir)/man5)
+	$(call put,$(INSTALL_DATA),$(filter %.7,$(MANPAGES)),$(mandir)/man7)
+	$(call put,$(INSTALL_DATA),$(filter %.8,$(MANPAGES)),$(mandir)/man8)
+	$(call put_as,$(BASHCOMP),,$(bashcompdir))
+	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
+
+ifneq ($(wildcard packaging/debian),)
+.PHONY: deb
+deb: ## build the Debian package
+	packaging/debian/build
+endif
+ifneq ($(wildcard packaging/rpm),)
+.PHONY: rpm
+rpm: ## build the RPM package
+	packaging/rpm/build
+endif

@@ -1,0 +1,119 @@
+# Tests: what they are built from, and how they are run. Included by ../Makefile.
+
+UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
+UNIT_HELP  := $(filter-out $(UNIT_SRCS),$(wildcard tests/unit/*.c))
+FUZZ_SRCS  := $(wildcard tests/fuzz/fuzz_*.c)
+BENCH_SRCS := $(wildcard tests/bench/*.c)
+FAULT_SRCS := $(wildcard tests/faults/*.c)
+
+UNIT_PROGRAMS  := $(UNIT_SRCS:%.c=$(BUILD)/%)
+FUZZ_PROGRAMS  := $(FUZZ_SRCS:tests/%.c=$(BUILD)/%)
+BENCH_PROGRAMS := $(BENCH_SRCS:tests/%.c=$(BUILD)/%)
+FAULTS         := $(if $(FAULT_SRCS),$(BUILD)/tests/libfaults.so)
+TEST_OBJS      := $(call objs,$(UNIT_SRCS) $(UNIT_HELP) $(FUZZ_SRCS) tests/fuzz/replay.c \
+                    $(BENCH_SRCS) $(FAULT_SRCS))
+
+# A unit program is its test_*.c, the other files of tests/unit/ (helpers that all of
+# them may use) and what it needs of the house and the client library.
+$(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(call objs,$(UNIT_HELP)) $(HOUSE) $(LIBRARY)
+	$(call say,LINK)$(LINK) -pie -o $@ $(filter-out %.so,$^) $(if $(LIBRARY),-L$(BUILD) -lelementd) $(TEST_LIBS) \
+	    '-Wl,-rpath,$$ORIGIN/../..'
+
+$(BENCH_PROGRAMS): $(BUILD)/%: $(BUILD)/tests/%.o $(HOUSE) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,LINK)$(LINK) -pie -o $@ $(filter-out %.so,$^) $(if $(LIBRARY),-L$(BUILD) -lelementd) $(SANDBOX_LIBS) \
+	    '-Wl,-rpath,$$ORIGIN/..'
+
+# libFuzzer where it is asked for (make fuzz), else a main that replays a corpus.
+FUZZ_ENGINE ?=
+FUZZ_MAIN   := $(if $(FUZZ_ENGINE),,$(BUILD)/tests/fuzz/replay.o)
+$(FUZZ_PROGRAMS): $(BUILD)/%: $(BUILD)/tests/%.o $(FUZZ_MAIN) $(HOUSE)
+	@mkdir -p $(@D)
+	$(call say,LINK)$(LINK) $(FUZZ_ENGINE) -pie -o $@ $^ $(SANDBOX_LIBS)
+
+# Loaded by LD_PRELOAD: its symbols must be seen, and it brings nothing of the house.
+$(call objs,$(FAULT_SRCS)): OBJ_FLAGS := -fvisibility=default
+$(FAULTS): $(call objs,$(FAULT_SRCS))
+	$(call say,LINK)$(LINK) -shared -o $@ $^ -ldl
+
+.PHONY: tests
+tests: all $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(BENCH_PROGRAMS) $(FAULTS) ## build the tests without running them
+
+# --- Running -------------------------------------------------------------------
+#
+# Each variant is this Makefile once more with its own BUILD folder. `check` installs
+# what is missing first, and only then are compiler and libraries looked at.
+
+SUITES ?= style unit fuzz e2e
+RUN     = tests/run --build $(BUILD) $(RUN_FLAGS)
+# Warnings are errors in the checks, unless the caller says WERROR=0.
+CHECK_WERROR := $(if $(filter file default,$(origin WERROR)),1,$(WERROR))
+variant = $(MAKE) --no-print-directory WERROR=$(CHECK_WERROR) BUILD=$(BUILD)$(1)
+ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1 \
+           UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+
+.PHONY: run-tests check check-asan check-valgrind check-clang check-ndebug check-style demo
+run-tests: tests
+	$(RUN) $(SUITES)
+
+check: deps ## build and run all tests (SUITES="unit e2e" for some)
+	+@$(call variant,) run-tests
+
+check-asan: deps ## all tests again with AddressSanitizer and UBSan
+	+@$(ASAN_ENV) $(call variant,/asan) SANITIZE=address,undefined CFLAGS="-O1 -g" \
+	    SUITES="$(filter-out style,$(SUITES))" RUN_FLAGS="--variant asan" run-tests
+
+check-valgrind: deps ## unit tests under valgrind's memcheck
+	+@$(call variant,) SUITES=unit RUN_FLAGS="--variant valgrind --timeout 600" run-tests
+
+check-clang: deps ## build everything with clang, and run the unit tests
+	packaging/install-deps lint
+	+@$(call variant,/clang) CC=clang SUITES=unit RUN_FLAGS="--variant clang" run-tests
+
+check-ndebug: deps ## unit tests with assert() compiled out
+	+@$(call variant,/ndebug) WERROR=0 DEFINES=-DNDEBUG SUITES=unit RUN_FLAGS="--variant ndebug" run-tests
+
+check-style: ## only the style checks and their self-tests
+	tests/run --build $(BUILD) style
+
+ifneq ($(wildcard tests/system/run),)
+.PHONY: check-system
+check-system: all ## tests under a real systemd, booted in a container
+	ELEMENTD_BUILD=$(abspath $(BUILD)) tests/system/run
+endif
+
+demo: deps ## see the daemon at work against the sandbox
+	+@$(MAKE) --no-print-directory all
+	ELEMENTD_BUILD=$(abspath $(BUILD)) tests/demo/run
+
+# --- Fuzzing and benchmarks ----------------------------------------------------
+
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz run-fuzz bench
+fuzz: ## fuzz each parser for FUZZ_SECONDS (60) with clang's libFuzzer
+	packaging/install-deps build fuzz
+	+@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang CFLAGS="-O1 -g" \
+	    SANITIZE=fuzzer-no-link,address,undefined FUZZ_ENGINE=-fsanitize=fuzzer run-fuzz
+
+run-fuzz: $(FUZZ_PROGRAMS)
+	tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZ_PROGRAMS)
+
+bench: ## measure (each program of tests/bench, or tests/bench/run)
+	packaging/install-deps build bench
+	+@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
+	@if [ -x tests/bench/run ]; then ELEMENTD_BUILD=$(abspath $(BUILD)) tests/bench/run; \
+	else for program in $(BENCH_PROGRAMS); do echo "== $$program"; $$program || exit 1; done; fi
+
+# --- Lint and format -----------------------------------------------------------
+
+C_DIRS  := base systemd config ipc ipc/client daemon $(addprefix tests/,unit sandbox fuzz faults bench)
+C_FILES := $(foreach dir,$(C_DIRS),$(wildcard $(dir)/*.c $(dir)/*.h))
+
+.PHONY: lint format
+lint: ## clang-tidy, cppcheck and shellcheck
+	packaging/install-deps build test lint
+	tests/style/lint $(if $(LINT),$(LINT),all)
+
+format: ## format all C files in place
+	$(if $(C_FILES),clang-format -i $(C_FILES))
