@@ -131,6 +131,18 @@ void buffer_consume(Buffer *buffer, size_t size)
         buffer->start = buffer->end = 0;
 }
 
+void buffer_truncate(Buffer *buffer, size_t size)
+{
+    size_t dropped;
+
+    assert(size <= buffer_size(buffer));
+    dropped = buffer_size(buffer) - size;
+    if (dropped == 0)
+        return;
+    explicit_bzero(buffer->memory + buffer->end - dropped, dropped);
+    buffer->end -= dropped;
+}
+
 void buffer_clear(Buffer *buffer)
 {
     if (buffer->capacity > BUFFER_KEEP_MAX)

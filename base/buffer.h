@@ -64,5 +64,8 @@ void buffer_commit(Buffer *buffer, size_t size);
 /* Wipes and drops the first `size` bytes, of which there must be that many. */
 void buffer_consume(Buffer *buffer, size_t size);
 
+/* Wipes and drops the last bytes so that `size` remain, of which there must be that many. */
+void buffer_truncate(Buffer *buffer, size_t size);
+
 /* Drops all bytes that are held; gives large memory back, keeps small memory for reuse. */
 void buffer_clear(Buffer *buffer);

@@ -1,0 +1,64 @@
+#pragma once
+
+/*
+ * Served: one element instance as clients may see it.
+ *
+ * The daemon embeds one in what it knows of an instance, fills in the first part and says
+ * server_changed() after each change; ipc/ reads it, and keeps in the last part what it needs per
+ * instance. So ipc/ knows neither registry nor store.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/acl.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/secret.h"
+
+typedef enum ServedState {
+    SERVED_PENDING,    /* declared, nothing done yet */
+    SERVED_LOOKING_UP, /* the platform is asked whether it exists */
+    SERVED_CREATING,   /* POST /instances under way */
+    SERVED_READY,      /* nothing to be done until it is verified again */
+    SERVED_WAITING,    /* transient problem, next try at a known time */
+    SERVED_FAILED,     /* permanent problem, until the configuration changes */
+    SERVED_DISABLED,   /* the platform says so */
+} ServedState;
+
+#define SERVED_N_STATES (SERVED_DISABLED + 1)
+
+/* The name on the wire: "pending", "lookingUp", …; static storage. */
+const char *served_state_name(ServedState state);
+
+struct Wait;
+
+typedef struct Served {
+    /* ---- the daemon's; all pointers borrowed from it, valid until server_changed() or server_removed() ---- */
+    const char *name;
+    const char *element; /* "" when the file is too broken to say */
+    const char *account;
+    ServedState state;
+    int64_t id;          /* 0: none */
+    const Secret *token; /* durable, or NULL */
+    usec_t since;        /* realtime: when it entered `state` */
+    usec_t verified;     /* realtime, 0: never */
+    usec_t retry;        /* realtime, 0: none due */
+    unsigned attempts;
+    const char *problem; /* NULL: none */
+    const Acl *allow;
+    const Acl *allow_authorization;
+    const Secret *user;         /* of its account; NULL when that is not usable */
+    const Secret *organization; /* likewise */
+
+    /* ---- ipc's ---- */
+    Buffer token_reply;               /* ready-made answer to GetToken; empty: not made yet */
+    TAILQ_HEAD(ServedWaits, Wait) waits; /* calls that wait for a token */
+} Served;
+
+/* Zeroes both parts and makes ipc's usable. */
+void served_init(Served *served);
+
+/* Releases ipc's part; nobody may be waiting any more (server_removed() has seen to that). */
+void served_deinit(Served *served);
