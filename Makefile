@@ -175,7 +175,8 @@ include packaging/install.mk
 
 .PHONY: deps clean help
 deps: ## install the packages that building and testing need
-	packaging/install-deps build test
+	@packaging/install-deps build
+	@packaging/install-deps test || echo "Tests that need them are skipped, or fail to build."
 
 clean: ## remove all that was built
 	rm -rf build $(BUILD)

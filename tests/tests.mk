@@ -67,7 +67,7 @@ check-valgrind: deps ## unit tests under valgrind's memcheck
 	+@$(call variant,) SUITES=unit RUN_FLAGS="--variant valgrind --timeout 600" run-tests
 
 check-clang: deps ## build everything with clang, and run the unit tests
-	packaging/install-deps lint
+	@packaging/install-deps lint
 	+@$(call variant,/clang) CC=clang SUITES=unit RUN_FLAGS="--variant clang" run-tests
 
 check-ndebug: deps ## unit tests with assert() compiled out
@@ -92,7 +92,7 @@ FUZZ_SECONDS ?= 60
 
 .PHONY: fuzz run-fuzz bench
 fuzz: ## fuzz each parser for FUZZ_SECONDS (60) with clang's libFuzzer
-	packaging/install-deps build fuzz
+	@packaging/install-deps build fuzz
 	+@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang CFLAGS="-O1 -g" \
 	    SANITIZE=fuzzer-no-link,address,undefined FUZZ_ENGINE=-fsanitize=fuzzer run-fuzz
 
@@ -100,7 +100,7 @@ run-fuzz: $(FUZZ_PROGRAMS)
 	tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZ_PROGRAMS)
 
 bench: ## measure (each program of tests/bench, or tests/bench/run)
-	packaging/install-deps build bench
+	@packaging/install-deps build bench
 	+@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
 	@if [ -x tests/bench/run ]; then ELEMENTD_BUILD=$(abspath $(BUILD)) tests/bench/run; \
 	else for program in $(BENCH_PROGRAMS); do echo "== $$program"; $$program || exit 1; done; fi
@@ -110,10 +110,13 @@ bench: ## measure (each program of tests/bench, or tests/bench/run)
 C_DIRS  := base systemd config ipc ipc/client daemon $(addprefix tests/,unit sandbox fuzz faults bench)
 C_FILES := $(foreach dir,$(C_DIRS),$(wildcard $(dir)/*.c $(dir)/*.h))
 
+# clang-tidy is clang, and need not know what gcc hardens.
+LINT_FLAGS = -std=gnu17 -D_GNU_SOURCE -DELEMENTD_VERSION="$(VERSION)" -I. $(PKG_CFLAGS)
+
 .PHONY: lint format
-lint: ## clang-tidy, cppcheck and shellcheck
-	packaging/install-deps build test lint
-	tests/style/lint $(if $(LINT),$(LINT),all)
+lint: ## clang-tidy, cppcheck and shellcheck (LINTERS="tidy" for one of them)
+	@packaging/install-deps build test lint
+	@LINT_FLAGS='$(LINT_FLAGS)' tests/style/lint $(LINTERS)
 
 format: ## format all C files in place
 	$(if $(C_FILES),clang-format -i $(C_FILES))
