@@ -179,10 +179,11 @@ deps: ## install the packages that building and testing need
 	@packaging/install-deps test || echo "Tests that need them are skipped, or fail to build."
 
 clean: ## remove all that was built
-	rm -rf build $(BUILD)
+	rm -rf $(BUILD)
 
+# Targets that wait for files which are not there yet are in ABSENT.
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / && index(" $(ABSENT) ", " " $$1 " ") == 0 { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo; echo "Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 PREFIX DESTDIR; with 'check': SUITES=\"style unit fuzz e2e\""
 
 -include $(patsubst %.o,%.d,$(HOUSE_OBJS) $(call objs,daemon/main.c ipc/client/libelementd.c \

@@ -73,9 +73,13 @@ ifneq ($(wildcard packaging/debian),)
 .PHONY: deb
 deb: ## build the Debian package
 	packaging/debian/build
+else
+ABSENT += deb
 endif
 ifneq ($(wildcard packaging/rpm),)
 .PHONY: rpm
 rpm: ## build the RPM package
 	packaging/rpm/build
+else
+ABSENT += rpm
 endif

@@ -82,6 +82,8 @@ ifneq ($(wildcard tests/system/run),)
 .PHONY: check-system
 check-system: all ## tests under a real systemd, booted in a container
 	ELEMENTD_BUILD=$(abspath $(BUILD)) tests/system/run
+else
+ABSENT += check-system
 endif
 
 demo: deps ## see the daemon at work against the sandbox
