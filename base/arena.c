@@ -72,7 +72,7 @@ void *arena_alloc(Arena *arena, size_t size)
 {
     void *memory;
 
-    if (size > arena->max)
+    if (size > arena->max || size > SIZE_MAX / 2) /* the sums below must not wrap round */
         return NULL;
     size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
     if (size > arena->max - arena->size)
