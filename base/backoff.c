@@ -22,5 +22,7 @@ usec_t backoff_jitter(usec_t period, uint64_t random)
 {
     usec_t tenth = period / 10;
 
-    return period - tenth + backoff_scale(random, 2 * tenth);
+    if (period == USEC_INFINITY)
+        return USEC_INFINITY;
+    return clock_add(period - tenth, backoff_scale(random, 2 * tenth));
 }

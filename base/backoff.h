@@ -16,5 +16,8 @@
  */
 usec_t backoff_next(usec_t previous, uint64_t random);
 
-/* `period` with a jitter of a tenth to either side. `random` is uniform over all of uint64_t. Pure. */
+/*
+ * `period` with a jitter of a tenth to either side; USEC_INFINITY stays what it is. `random` is uniform
+ * over all of uint64_t. Pure.
+ */
 usec_t backoff_jitter(usec_t period, uint64_t random);
