@@ -5,10 +5,20 @@
 
 #include <sodium.h>
 
+/* libsodium wants this before anything else where threads may meet; it is cheap after the first time. */
+static void digest_prepare(void)
+{
+    int r;
+
+    r = sodium_init();
+    assert(r >= 0); /* fails only where there are no random numbers to be had */
+}
+
 DigestKey digest_key_random(void)
 {
     DigestKey key;
 
+    digest_prepare();
     randombytes_buf(key.bytes, sizeof(key.bytes));
     return key;
 }
@@ -18,6 +28,7 @@ Digest digest_compute(const DigestKey *key, const void *data, size_t size)
     Digest digest;
     int r;
 
+    digest_prepare();
     r = crypto_generichash(digest.bytes, sizeof(digest.bytes), data, size, key->bytes,
                            sizeof(key->bytes));
     assert(r == 0); /* fails only for sizes that it does not support */
@@ -29,13 +40,19 @@ bool digest_equal(const Digest *a, const Digest *b)
     return sodium_memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
-/* `size` digits, all lower-case hexadecimal, into `n` bytes. */
+/* `size` digits, all lower-case hexadecimal (sodium_hex2bin() takes both cases), into `n` bytes. */
 static bool digest_parse_hex(const char *hex, size_t size, uint8_t *ret_bytes, size_t n)
 {
-    size_t parsed;
+    int r;
 
-    return size == 2 * n && sodium_hex2bin(ret_bytes, n, hex, size, NULL, &parsed, NULL) == 0 &&
-           parsed == n;
+    if (size != 2 * n)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if (!hex[i] || !strchr("0123456789abcdef", hex[i]))
+            return false;
+    r = sodium_hex2bin(ret_bytes, n, hex, size, NULL, NULL, NULL);
+    assert(r == 0); /* fails only for what is no digit or does not fit */
+    return true;
 }
 
 void digest_format(const Digest *digest, char ret_hex[static DIGEST_HEX_SIZE])
@@ -62,6 +79,7 @@ uint64_t digest_random(void)
 {
     uint64_t random;
 
+    digest_prepare();
     randombytes_buf(&random, sizeof(random));
     return random;
 }
