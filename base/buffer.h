@@ -49,7 +49,7 @@ static inline size_t buffer_room(const Buffer *buffer)
     return buffer->max - buffer_size(buffer);
 }
 
-/* Appends all or nothing: 0, BUFFER_E_FULL or -ENOMEM. */
+/* Appends all or nothing: 0, BUFFER_E_FULL or -ENOMEM. What is appended must not be in the buffer itself. */
 int buffer_append(Buffer *buffer, const void *data, size_t size);
 int buffer_append_string(Buffer *buffer, const char *text);
 int buffer_printf(Buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -20,7 +20,7 @@ typedef struct Secret Secret;
 /* Copies `size` bytes. The caller wipes its own copy. 0 or -ENOMEM. */
 int secret_new(const void *data, size_t size, Secret **ret_secret);
 
-/* Moves what `buffer` holds into a secret and wipes it there. 0 or -ENOMEM. */
+/* Moves what `buffer` holds into a secret. 0 or -ENOMEM; either way `buffer` is wiped and empty after it. */
 int secret_new_take(Buffer *buffer, Secret **ret_secret);
 
 /* Takes another reference; NULL stays NULL. */
