@@ -12,6 +12,9 @@
  * Source: UAPI.6 Configuration Files Specification
  */
 
+#include <stdbool.h>
+
+#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/paths.h"
 #include "config/account.h"
@@ -26,6 +29,12 @@ typedef struct Config {
     size_t n_accounts;
     Instance **instances; /* by name, strcmp() order */
     size_t n_instances;
+
+    /*
+     * A directory could not be read, or there were more files than may be loaded: an instance that is not here
+     * may be declared all the same, and must not be taken for removed.
+     */
+    bool is_incomplete;
     Problems problems;
 } Config;
 

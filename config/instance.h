@@ -5,9 +5,12 @@
  */
 
 #include "base/acl.h"
+#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/secret.h"
 #include "config/account.h"
+#include "config/document.h"
+#include "config/settings.h"
 
 /* What happens on the platform when the file goes. */
 typedef enum InstanceRemoval {
@@ -18,13 +21,15 @@ typedef enum InstanceRemoval {
 typedef struct Instance {
     char *name;
     char *file;
-    char *element;          /* element.key; NULL in a broken file */
+    char *
+        element; /* element.key; NULL when the file does not say it well; others' errors do not matter */
     char *account_name;     /* never NULL */
     const Account *account; /* of the same Config; NULL when there is none of that name */
 
     /*
      * Who may have the token, and the whole header. A list that cannot be read is empty: root only. When the
-     * file is silent, `allow` is a copy of the settings' list.
+     * file is silent, `allow` is a copy of the settings' list; a file in which a list may have been meant, but
+     * cannot be made out (no JSON, an unknown key of ours), is not silent.
      */
     Acl allow;
     Acl allow_authorization;
@@ -32,14 +37,18 @@ typedef struct Instance {
 
     /*
      * The body of POST /instances as it goes out: all keys but `elementd` as written, references and "$$"
-     * replaced, the two ownership tags added. NULL in a broken file.
+     * replaced, the two ownership tags added. NULL in a broken file, and while the settings have no owner.
      */
     Secret *body;
 
-    Digest labels_digest; /* of name and tags: what a PATCH changes */
-    Digest body_digest;   /* of all the rest: what a PUT changes */
+    Digest labels_digest; /* of name and tags: what a PATCH changes; zero without a body */
+    Digest body_digest;   /* of all the rest: what a PUT changes; zero without a body */
 
-    char *problem; /* NULL, or the first of its problems, formatted: nothing may be provisioned then */
+    /*
+     * NULL, or the first of its errors, formatted: nothing may be provisioned then. Also set when its account is
+     * broken or there is no owner; without it there are a body, an element and an account.
+     */
+    char *problem;
 } Instance;
 
 /* NULL is fine; works on a half-built one. Returns NULL. */
@@ -49,3 +58,18 @@ DEFINE_FREEP(Instance, instance_free)
 
 /* Whether `name` can name an instance or an account: [A-Za-z0-9][A-Za-z0-9._-]{0,63}. */
 bool instance_name_is_valid(const char *name);
+
+/* What an instance file is checked against. All is borrowed, and `accounts` until the instance is freed. */
+typedef struct InstanceContext {
+    const Settings *settings;
+    Account *const *accounts; /* by name */
+    size_t n_accounts;
+    const DigestKey *key;
+} InstanceContext;
+
+/*
+ * The instance that `source` declares, broken or not. `problems` are those of this file, with what reading it
+ * added; they come back in the order of their positions. Blocks (referenced files, names). 0 or -ENOMEM.
+ */
+int instance_parse(const DocumentSource *source, const InstanceContext *context, Problems *problems,
+                   Instance **ret_instance);

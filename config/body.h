@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * Body: what an instance file sends to the platform.
+ *
+ * All keys but `elementd` go out as they stand in the file: in their order, numbers with their digits. What the
+ * platform needs for which element is not known here, since it changes (GET /elements/{key}/configuration
+ * knows); only what every body has is checked.
+ */
+
+#include "base/digest.h"
+#include "base/secret.h"
+#include "config/document.h"
+
+/* The key of an instance file that is ours and not the platform's. */
+#define BODY_OUR_KEY "elementd"
+
+/*
+ * Checks the body in `document`, and replaces the references of its strings in the tree. *ret_element, which the
+ * caller frees, is element.key, or NULL when that is broken. 0 (there may be problems) or -ENOMEM.
+ */
+int body_check(Document *document, char **ret_element);
+
+/*
+ * Writes the body that body_check() found fine: with the tags "elementd.OWNER" and "elementd.OWNER.INSTANCE"
+ * added. The digests are over the compact JSON of `name` and `tags` as the file says them, and over all the rest,
+ * so that neither layout nor comments matter. 0, or BODY_E_TOO_BIG with its problem added, or -ENOMEM.
+ */
+enum {
+    BODY_E_TOO_BIG = 1, /* BODY_BYTES_MAX */
+};
+
+int body_write(Document *document, const char *owner, const char *instance, const DigestKey *key,
+               Secret **ret_body, Digest *ret_labels_digest, Digest *ret_body_digest);

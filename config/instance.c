@@ -1,0 +1,301 @@
+#include "config/instance.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "config/allow.h"
+#include "config/body.h"
+#include "config/schema.h"
+
+#define INSTANCE_FIRST_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#define INSTANCE_NAME_CHARS  INSTANCE_FIRST_CHARS "._-"
+
+#define INSTANCE_DEFAULT_ACCOUNT "default"
+
+/* Bytes for the names of accounts in a message. */
+#define INSTANCE_ACCOUNTS_SIZE 256
+
+Instance *instance_free(Instance *instance)
+{
+    if (!instance)
+        return NULL;
+    free(instance->name);
+    free(instance->file);
+    free(instance->element);
+    free(instance->account_name);
+    acl_deinit(&instance->allow);
+    acl_deinit(&instance->allow_authorization);
+    secret_unref(instance->body);
+    free(instance->problem);
+    free(instance);
+    return NULL;
+}
+
+bool instance_name_is_valid(const char *name)
+{
+    size_t size = strlen(name);
+
+    return size > 0 && size <= NAME_BYTES_MAX && strchr(INSTANCE_FIRST_CHARS, name[0]) &&
+           strspn(name, INSTANCE_NAME_CHARS) == size;
+}
+
+/* ---- the key `elementd` ---- */
+
+static int instance_set_account(const SchemaKey *key, Document *document, const JsonValue *value,
+                                void *target)
+{
+    Instance *instance = target;
+
+    (void)key;
+    (void)document;
+    instance->account_name = strdup(value->text);
+    return instance->account_name ? 0 : -ENOMEM;
+}
+
+typedef struct InstanceRemovalWord {
+    const char *word;
+    InstanceRemoval removal;
+} InstanceRemovalWord;
+
+static const InstanceRemovalWord instance_removal_words[] = {
+    {"keep", INSTANCE_KEEP},
+    {"delete", INSTANCE_DELETE},
+};
+
+static int instance_set_on_remove(const SchemaKey *key, Document *document, const JsonValue *value,
+                                  void *target)
+{
+    Instance *instance = target;
+
+    for (size_t i = 0; i < N_ELEMENTS(instance_removal_words); i++)
+        if (strcmp(value->text, instance_removal_words[i].word) == 0) {
+            instance->on_remove = instance_removal_words[i].removal;
+            return 0;
+        }
+    document_error(document, value->at, "\"elementd.%s\" must be \"keep\" or \"delete\"",
+                   key->name);
+    return 0;
+}
+
+static const SchemaKey instance_keys[] = {
+    {"account", JSON_STRING, .set = instance_set_account},
+    {"allow", JSON_ARRAY, .set = allow_set, .offset = offsetof(Instance, allow)},
+    {"allow-authorization", JSON_ARRAY, .set = allow_set,
+     .offset = offsetof(Instance, allow_authorization)},
+    {"on-remove", JSON_STRING, .set = instance_set_on_remove},
+};
+
+static const Schema instance_schema = {
+    .keys = instance_keys,
+    .n_keys = N_ELEMENTS(instance_keys),
+    .prefix = BODY_OUR_KEY ".",
+};
+
+static int instance_set_ours(const SchemaKey *key, Document *document, const JsonValue *value,
+                             void *target)
+{
+    (void)key;
+    return schema_check(&instance_schema, document, value, target);
+}
+
+static const SchemaKey instance_root_keys[] = {
+    {BODY_OUR_KEY, JSON_OBJECT, .set = instance_set_ours},
+};
+
+static const Schema instance_root_schema = {
+    .keys = instance_root_keys,
+    .n_keys = N_ELEMENTS(instance_root_keys),
+    .prefix = "",
+    .is_open = true,
+};
+
+/* ---- misspelled ---- */
+
+/* Whether `object` can be nothing but ours: it has keys, and all of them are in our table. */
+static bool instance_has_our_keys(const JsonValue *object)
+{
+    if (object->type != JSON_OBJECT || !object->first)
+        return false;
+    JSON_VALUE_FOREACH(member, object)
+        if (!schema_knows(&instance_schema, member))
+            return false;
+    return true;
+}
+
+/*
+ * Unknown keys go to the platform. Not so one that looks like a slip in `elementd` itself: its lists would be
+ * sent away instead of being kept to.
+ */
+static void instance_check_misspelled(Document *document)
+{
+    JSON_VALUE_FOREACH(member, document->root) {
+        size_t distance = schema_distance(member->key, member->key_size, BODY_OUR_KEY,
+                                          strlen(BODY_OUR_KEY));
+
+        if (distance > 0 && distance <= 3 && instance_has_our_keys(member))
+            document_error(document, member->key_at,
+                           "unknown key \"%.64s\"; did you mean \"" BODY_OUR_KEY "\"?",
+                           member->key);
+    }
+}
+
+/* Whether the file says nothing of `allow`, in any form that could be meant for it. */
+static bool instance_is_silent(const Document *document)
+{
+    const JsonValue *ours = json_value_find(document->root, BODY_OUR_KEY);
+
+    JSON_VALUE_FOREACH(member, document->root)
+        if (instance_has_our_keys(member) && member != ours)
+            return false;
+    if (!ours)
+        return true;
+    if (ours->type != JSON_OBJECT)
+        return false;
+    JSON_VALUE_FOREACH(member, ours)
+        if (!schema_knows(&instance_schema, member))
+            return false;
+    return !json_value_find(ours, "allow");
+}
+
+/* ---- the account ---- */
+
+/* "\"default\", \"eu\"", as far as there is room. */
+static void instance_list_accounts(const InstanceContext *context, char *ret_list, size_t size)
+{
+    size_t n = 0;
+
+    ret_list[0] = '\0';
+    for (size_t i = 0; i < context->n_accounts; i++) {
+        int printed = snprintf(ret_list + n, size - n, "%s\"%s\"", i > 0 ? ", " : "",
+                               context->accounts[i]->name);
+
+        if (printed < 0 || (size_t)printed >= size - n - strlen(", …")) {
+            (void)snprintf(ret_list + n, size - n, ", …");
+            return;
+        }
+        n += (size_t)printed;
+    }
+}
+
+static void instance_report_no_account(Document *document, const InstanceContext *context,
+                                       const JsonValue *value)
+{
+    JsonPosition at = value ? value->at : (JsonPosition){1, 1};
+    const char *which = value ? "there is no such account"
+                              : "there is no account \"" INSTANCE_DEFAULT_ACCOUNT
+                                "\", which is used when \"" BODY_OUR_KEY ".account\" is not set";
+    char list[INSTANCE_ACCOUNTS_SIZE];
+
+    if (context->n_accounts == 0) {
+        document_error(document, at, "%s; accounts.d declares none", which);
+        return;
+    }
+    instance_list_accounts(context, list, sizeof(list));
+    document_error(document, at, "%s; accounts.d declares %s", which, list);
+}
+
+static int instance_find_account(Instance *instance, Document *document,
+                                 const InstanceContext *context)
+{
+    const JsonValue *ours = json_value_find(document->root, BODY_OUR_KEY);
+    const JsonValue *value = json_value_find(ours, "account");
+
+    if (!instance->account_name && value)
+        return 0; /* not usable, and told of */
+    if (!instance->account_name) {
+        instance->account_name = strdup(INSTANCE_DEFAULT_ACCOUNT);
+        if (!instance->account_name)
+            return -ENOMEM;
+    }
+    instance->account = account_find(context->accounts, context->n_accounts,
+                                     instance->account_name);
+    if (!instance->account)
+        instance_report_no_account(document, context, value);
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+static int instance_check(Instance *instance, Document *document, const InstanceContext *context)
+{
+    int r;
+
+    instance_check_misspelled(document);
+    r = schema_check(&instance_root_schema, document, document->root, instance);
+    if (r == 0 && instance_is_silent(document))
+        r = acl_copy(&context->settings->allow, &instance->allow);
+    if (r == 0)
+        r = instance_find_account(instance, document, context);
+    if (r == 0)
+        r = body_check(document, &instance->element);
+    if (r < 0)
+        return r;
+    if (document->problems->n_errors > 0 || !context->settings->owner)
+        return 0;
+    return body_write(document, context->settings->owner, instance->name, context->key,
+                      &instance->body, &instance->labels_digest, &instance->body_digest);
+}
+
+static int instance_read(Instance *instance, const DocumentSource *source,
+                         const InstanceContext *context, Problems *problems)
+{
+    Document document;
+    int r;
+
+    r = document_init(&document, source, problems);
+    if (r == 0)
+        r = instance_check(instance, &document, context);
+    document_deinit(&document);
+    return r < 0 ? r : 0;
+}
+
+/* The problem of a file that is fine in itself: something that it needs is broken. */
+static int instance_inherit_problem(Instance *instance, const InstanceContext *context)
+{
+    int r = 0;
+
+    if (instance->problem)
+        return 0;
+    if (!context->settings->owner && context->settings->problem)
+        r = asprintf(&instance->problem, "the settings cannot be used: %s",
+                     context->settings->problem);
+    else if (instance->account->problem)
+        r = asprintf(&instance->problem, "the account \"%s\" cannot be used: %s",
+                     instance->account_name, instance->account->problem);
+    if (r < 0)
+        instance->problem = NULL;
+    return r < 0 ? -ENOMEM : 0;
+}
+
+int instance_parse(const DocumentSource *source, const InstanceContext *context, Problems *problems,
+                   Instance **ret_instance)
+{
+    _cleanup_(instance_freep) Instance *instance = calloc(1, sizeof(*instance));
+    int r;
+
+    if (!instance)
+        return -ENOMEM;
+    instance->name = strdup(source->name);
+    instance->file = strdup(source->file);
+    if (!instance->name || !instance->file)
+        return -ENOMEM;
+    r = instance_read(instance, source, context, problems);
+    if (r < 0)
+        return r;
+    if (!instance->account_name)
+        instance->account_name = strdup(INSTANCE_DEFAULT_ACCOUNT);
+    if (!instance->account_name)
+        return -ENOMEM;
+    r = problems_close(problems, &instance->problem);
+    if (r < 0)
+        return r;
+    r = instance_inherit_problem(instance, context);
+    if (r < 0)
+        return r;
+    assert(instance->problem || (instance->body && instance->element && instance->account));
+    *ret_instance = TAKE_PTR(instance);
+    return 0;
+}
