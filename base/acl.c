@@ -175,7 +175,9 @@ static bool acl_entry_match(const AclEntry *entry, const AclSubject *subject)
                 return true;
         return false;
     case ACL_UNIT:
-        return subject->unit && fnmatch(entry->text + strlen("unit:"), subject->unit, 0) == 0;
+        /* No escapes, as systemd's own globs: names hold backslashes ("a\\x2db.service"). */
+        return subject->unit &&
+               fnmatch(entry->text + strlen("unit:"), subject->unit, FNM_NOESCAPE) == 0;
     case ACL_ANY:
         return true;
     }

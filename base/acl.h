@@ -17,7 +17,7 @@
 
 enum {
     ACL_E_SYNTAX = 1, /* not user:NAME|UID, group:NAME|GID, unit:GLOB or any */
-    ACL_E_UNKNOWN,    /* no such user or group: the entry was added, and matches nobody */
+    ACL_E_UNKNOWN,    /* no such user, group or number: the entry was added, and matches nobody */
     ACL_E_FULL,       /* ACL_ENTRIES_MAX */
 };
 
@@ -40,7 +40,7 @@ typedef struct Acl {
     size_t n_entries;
 } Acl;
 
-/* Whom a list is asked about. All is borrowed. */
+/* Whom a list is asked about. All is borrowed. A unit matches by glob(7) without escapes. */
 typedef struct AclSubject {
     uid_t uid;
     gid_t gid;
