@@ -13,8 +13,13 @@ static char *paths_find(const char *root, const char *variable, const char *path
     const char *passed;
     char *found;
 
-    if (root && *root)
-        return asprintf(&found, "%s%s", root, path) < 0 ? NULL : found;
+    if (root && *root) {
+        size_t size = strlen(root);
+
+        while (size > 0 && root[size - 1] == '/')
+            size--;
+        return asprintf(&found, "%.*s%s", (int)size, root, path) < 0 ? NULL : found;
+    }
     passed = variable ? getenv(variable) : NULL;
     if (passed && *passed == '/')
         return strndup(passed, strcspn(passed, ":"));
