@@ -23,6 +23,8 @@ static int file_read_all(int fd, size_t expected, Buffer *buffer)
 
         if (room == 0) {
             n = read(fd, &beyond, 1);
+            if (n < 0 && errno == EINTR)
+                continue;
             return n == 0 ? 0 : n > 0 ? FILE_E_TOO_BIG : error_errno();
         }
         r = buffer_reserve(buffer, room < piece ? room : piece, &space);
@@ -46,13 +48,16 @@ int file_read(int dirfd, const char *path, Buffer *buffer, struct stat *ret_stat
 
     /* O_NONBLOCK: opening a pipe that nobody writes must not hang. */
     fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
+    if (fd < 0) {
+        /* What cannot be opened at all for what it is: a socket, a device without a driver. */
+        if (errno != ENXIO || fstatat(dirfd, path, &st, 0) < 0)
+            return error_errno();
+    } else if (fstat(fd, &st) < 0) {
         return error_errno();
-    if (fstat(fd, &st) < 0)
-        return error_errno();
+    }
     if (ret_stat)
         *ret_stat = st;
-    if (!S_ISREG(st.st_mode))
+    if (fd < 0 || !S_ISREG(st.st_mode))
         return FILE_E_NOT_REGULAR;
     if (st.st_size > 0 && (uintmax_t)st.st_size > buffer_room(buffer))
         return FILE_E_TOO_BIG;
@@ -108,6 +113,16 @@ static int file_write_new(int dirfd, const char *name, struct iovec *pieces, siz
     return close(TAKE_FD(fd)) < 0 ? error_errno() : 0;
 }
 
+/* Keeps what `name` was, if anything, by a second link, so that there is no moment without `name`. */
+static int file_keep_old(int dirfd, const char *name, const char *old_name)
+{
+    if (unlinkat(dirfd, old_name, 0) < 0 && errno != ENOENT)
+        return error_errno();
+    if (linkat(dirfd, name, dirfd, old_name, 0) < 0 && errno != ENOENT)
+        return error_errno();
+    return 0;
+}
+
 int file_replace(int dirfd, const char *name, struct iovec *pieces, size_t n)
 {
     char new_name[NAME_MAX + 1], old_name[NAME_MAX + 1];
@@ -117,16 +132,13 @@ int file_replace(int dirfd, const char *name, struct iovec *pieces, size_t n)
     (void)snprintf(new_name, sizeof(new_name), "%s.new", name);
     (void)snprintf(old_name, sizeof(old_name), "%s~", name);
     r = file_write_new(dirfd, new_name, pieces, n);
+    if (r == 0)
+        r = file_keep_old(dirfd, name, old_name);
+    if (r == 0 && renameat(dirfd, new_name, dirfd, name) < 0)
+        r = error_errno();
     if (r < 0) {
         (void)unlinkat(dirfd, new_name, 0);
         return r;
     }
-    /* By a second link, so that there is no moment without `name`. */
-    if (unlinkat(dirfd, old_name, 0) < 0 && errno != ENOENT)
-        return error_errno();
-    if (linkat(dirfd, name, dirfd, old_name, 0) < 0 && errno != ENOENT)
-        return error_errno();
-    if (renameat(dirfd, new_name, dirfd, name) < 0)
-        return error_errno();
     return fsync(dirfd) < 0 ? error_errno() : 0;
 }

@@ -21,7 +21,8 @@ enum {
 /*
  * Reads all of `path` (relative to `dirfd`, symbolic links followed) into `buffer`, whose ceiling is the
  * limit. Never blocks on a pipe. *ret_stat, which may be NULL, describes the file that was read: it is
- * also filled in with FILE_E_*. 0, FILE_E_* or -errno (-ENOENT when there is none).
+ * also filled in with FILE_E_*. 0, FILE_E_* or -errno (-ENOENT when there is none). After FILE_E_TOO_BIG or
+ * -errno the buffer may hold a part of the file.
  */
 int file_read(int dirfd, const char *path, Buffer *buffer, struct stat *ret_stat);
 

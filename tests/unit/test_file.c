@@ -1,0 +1,511 @@
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+
+#define NOBODY 65534
+
+/* A directory of its own for each test. */
+typedef struct Directory {
+    char path[64];
+    int fd;
+} Directory;
+
+static int setup(void **state)
+{
+    Directory *directory = calloc(1, sizeof(*directory));
+    const char *tmp = getenv("TMPDIR");
+
+    if (!tmp || strlen(tmp) > 32)
+        tmp = "/tmp";
+    (void)snprintf(directory->path, sizeof(directory->path), "%s/test_file.XXXXXX", tmp);
+    if (!mkdtemp(directory->path))
+        return -1;
+    directory->fd = open(directory->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *state = directory;
+    return directory->fd < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    Directory *directory = *state;
+    DIR *entries = fdopendir(directory->fd);
+
+    rewinddir(entries);
+    for (struct dirent *entry; (entry = readdir(entries));)
+        if (unlinkat(directory->fd, entry->d_name, 0) < 0)
+            (void)unlinkat(directory->fd, entry->d_name, AT_REMOVEDIR);
+    (void)closedir(entries);
+    (void)rmdir(directory->path);
+    free(directory);
+    return 0;
+}
+
+static void put(int dirfd, const char *name, const void *data, size_t size)
+{
+    _cleanup_(closep) int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, data, size), size);
+}
+
+static void assert_content(int dirfd, const char *name, const char *expected)
+{
+    Buffer buffer = BUFFER_INIT(1000);
+
+    assert_int_equal(file_read(dirfd, name, &buffer, NULL), 0);
+    assert_int_equal(buffer_size(&buffer), strlen(expected));
+    if (*expected)
+        assert_memory_equal(buffer_data(&buffer), expected, strlen(expected));
+    buffer_deinit(&buffer);
+}
+
+static void assert_missing(int dirfd, const char *name)
+{
+    assert_int_equal(faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW), -1);
+    assert_int_equal(errno, ENOENT);
+}
+
+static int replace(int dirfd, const char *name, const char *text)
+{
+    struct iovec piece = {(char *)text, strlen(text)};
+
+    return file_replace(dirfd, name, &piece, 1);
+}
+
+/* ---- file_read() ---- */
+
+/* At the ceiling and one past it, around the sizes at which it is read in pieces. */
+static void test_read_sizes(void **state)
+{
+    static const size_t sizes[] = {0, 1, 4095, 4096, 4097, 8192, 12345, 100000};
+    Directory *directory = *state;
+    char *bytes = malloc(100000);
+
+    for (size_t i = 0; i < 100000; i++)
+        bytes[i] = (char)(i * 7 + i / 256);
+    for (size_t i = 0; i < N_ELEMENTS(sizes); i++) {
+        size_t size = sizes[i];
+        Buffer buffer = BUFFER_INIT(size);
+        struct stat st;
+
+        put(directory->fd, "f", bytes, size);
+        assert_int_equal(file_read(directory->fd, "f", &buffer, &st), 0);
+        assert_int_equal(st.st_size, size);
+        assert_true(S_ISREG(st.st_mode));
+        assert_int_equal(buffer_size(&buffer), size);
+        if (size > 0)
+            assert_memory_equal(buffer_data(&buffer), bytes, size);
+        buffer_deinit(&buffer);
+
+        if (size > 0) {
+            buffer_init(&buffer, size - 1);
+            memset(&st, 0, sizeof(st));
+            assert_int_equal(file_read(directory->fd, "f", &buffer, &st), FILE_E_TOO_BIG);
+            assert_int_equal(st.st_size, size);
+            buffer_deinit(&buffer);
+        }
+        buffer_init(&buffer, size + 1);
+        assert_int_equal(file_read(directory->fd, "f", &buffer, NULL), 0);
+        assert_int_equal(buffer_size(&buffer), size);
+        buffer_deinit(&buffer);
+    }
+    free(bytes);
+}
+
+/* Files of the kernel say that they are empty. */
+static void test_read_proc(void **state)
+{
+    Buffer buffer = BUFFER_INIT(64 * 1024), exact;
+    struct stat st;
+    size_t size;
+
+    (void)state;
+    assert_int_equal(file_read(AT_FDCWD, "/proc/version", &buffer, &st), 0);
+    assert_int_equal(st.st_size, 0);
+    size = buffer_size(&buffer);
+    assert_true(size > 10);
+    assert_memory_equal(buffer_data(&buffer), "Linux", 5);
+
+    buffer_init(&exact, size);
+    assert_int_equal(file_read(AT_FDCWD, "/proc/version", &exact, NULL), 0);
+    assert_int_equal(buffer_size(&exact), size);
+    buffer_deinit(&exact);
+    buffer_init(&exact, size - 1);
+    assert_int_equal(file_read(AT_FDCWD, "/proc/version", &exact, NULL), FILE_E_TOO_BIG);
+    buffer_deinit(&exact);
+    buffer_init(&exact, 0);
+    assert_int_equal(file_read(AT_FDCWD, "/proc/version", &exact, NULL), FILE_E_TOO_BIG);
+    buffer_deinit(&exact);
+    buffer_deinit(&buffer);
+}
+
+/* What the buffer holds already stays, and counts. */
+static void test_read_appends(void **state)
+{
+    Directory *directory = *state;
+    Buffer buffer = BUFFER_INIT(7);
+
+    put(directory->fd, "f", "abc", 3);
+    assert_int_equal(buffer_append_string(&buffer, "1234"), 0);
+    assert_int_equal(file_read(directory->fd, "f", &buffer, NULL), 0);
+    assert_int_equal(buffer_size(&buffer), 7);
+    assert_memory_equal(buffer_data(&buffer), "1234abc", 7);
+    assert_int_equal(file_read(directory->fd, "f", &buffer, NULL), FILE_E_TOO_BIG);
+    buffer_deinit(&buffer);
+}
+
+static void test_read_missing(void **state)
+{
+    Directory *directory = *state;
+    Buffer buffer = BUFFER_INIT(10);
+
+    put(directory->fd, "f", "", 0);
+    assert_int_equal(file_read(directory->fd, "none", &buffer, NULL), -ENOENT);
+    assert_int_equal(file_read(directory->fd, "", &buffer, NULL), -ENOENT);
+    assert_int_equal(file_read(directory->fd, "none/f", &buffer, NULL), -ENOENT);
+    assert_int_equal(file_read(directory->fd, "f/f", &buffer, NULL), -ENOTDIR);
+    assert_int_equal(symlinkat("none", directory->fd, "dangling"), 0);
+    assert_int_equal(file_read(directory->fd, "dangling", &buffer, NULL), -ENOENT);
+    assert_int_equal(symlinkat("loop", directory->fd, "loop"), 0);
+    assert_int_equal(file_read(directory->fd, "loop", &buffer, NULL), -ELOOP);
+    assert_int_equal(buffer_size(&buffer), 0);
+    buffer_deinit(&buffer);
+}
+
+static void test_read_symlink(void **state)
+{
+    Directory *directory = *state;
+    struct stat st;
+    Buffer buffer = BUFFER_INIT(10);
+
+    put(directory->fd, "f", "abc", 3);
+    assert_int_equal(symlinkat("f", directory->fd, "link"), 0);
+    assert_int_equal(file_read(directory->fd, "link", &buffer, &st), 0);
+    assert_true(S_ISREG(st.st_mode)); /* of the file, not of the link */
+    assert_memory_equal(buffer_data(&buffer), "abc", 3);
+    buffer_deinit(&buffer);
+}
+
+static void assert_not_regular(int dirfd, const char *name, mode_t type)
+{
+    Buffer buffer = BUFFER_INIT(10);
+    struct stat st = {};
+
+    assert_int_equal(file_read(dirfd, name, &buffer, &st), FILE_E_NOT_REGULAR);
+    assert_int_equal(st.st_mode & S_IFMT, type);
+    assert_int_equal(buffer_size(&buffer), 0);
+    assert_int_equal(file_read(dirfd, name, &buffer, NULL), FILE_E_NOT_REGULAR);
+    buffer_deinit(&buffer);
+}
+
+static void test_read_not_regular(void **state)
+{
+    Directory *directory = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    _cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_not_regular(directory->fd, ".", S_IFDIR);
+    assert_not_regular(AT_FDCWD, "/dev/null", S_IFCHR);
+    assert_not_regular(AT_FDCWD, "/dev/zero", S_IFCHR);
+    assert_int_equal(mkfifoat(directory->fd, "pipe", 0600), 0);
+    (void)alarm(10); /* a pipe that nobody writes must not hang */
+    assert_not_regular(directory->fd, "pipe", S_IFIFO);
+    (void)alarm(0);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", directory->path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_not_regular(directory->fd, "socket", S_IFSOCK);
+    assert_int_equal(symlinkat("socket", directory->fd, "link"), 0);
+    assert_not_regular(directory->fd, "link", S_IFSOCK);
+}
+
+/* ---- file_is_foreign() ---- */
+
+static void test_is_foreign(void **state)
+{
+    static const struct {
+        mode_t mode;
+        bool is_foreign;
+    } cases[] = {
+        {0600, false}, {0644, false}, {0444, false}, {0755, false}, {0777 & ~022, false},
+        {0620, true},  {0602, true},  {0666, true},  {0020, true},  {0002, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        struct stat st = {.st_mode = S_IFREG | cases[i].mode, .st_uid = geteuid()};
+
+        assert_int_equal(file_is_foreign(&st), cases[i].is_foreign);
+        st.st_uid = 0;
+        assert_int_equal(file_is_foreign(&st), cases[i].is_foreign);
+        st.st_uid = geteuid() + 1;
+        assert_true(file_is_foreign(&st));
+    }
+}
+
+/* ---- file_replace() ---- */
+
+static void assert_mode(int dirfd, const char *name, mode_t mode)
+{
+    struct stat st;
+
+    assert_int_equal(fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+    assert_int_equal(st.st_mode, S_IFREG | mode);
+}
+
+static void test_replace(void **state)
+{
+    Directory *directory = *state;
+    mode_t mask = umask(0); /* not even then are others let in */
+
+    assert_int_equal(replace(directory->fd, "r", "one"), 0);
+    assert_content(directory->fd, "r", "one");
+    assert_missing(directory->fd, "r~");
+    assert_missing(directory->fd, "r.new");
+    assert_mode(directory->fd, "r", 0600);
+
+    assert_int_equal(replace(directory->fd, "r", "the second"), 0);
+    assert_content(directory->fd, "r", "the second");
+    assert_content(directory->fd, "r~", "one");
+
+    assert_int_equal(replace(directory->fd, "r", ""), 0);
+    assert_content(directory->fd, "r", "");
+    assert_content(directory->fd, "r~", "the second");
+    assert_missing(directory->fd, "r.new");
+    assert_mode(directory->fd, "r", 0600);
+    assert_mode(directory->fd, "r~", 0600);
+
+    /* A mode that someone widened does not come back. */
+    assert_int_equal(fchmodat(directory->fd, "r", 0666, 0), 0);
+    assert_int_equal(replace(directory->fd, "r", "four"), 0);
+    assert_mode(directory->fd, "r", 0600);
+    (void)umask(mask);
+}
+
+static void test_replace_pieces(void **state)
+{
+    enum { N = 2 * IOV_MAX + 7 };
+    static struct iovec pieces[N];
+    static char expected[N];
+    Directory *directory = *state;
+    Buffer buffer = BUFFER_INIT(N);
+    size_t n = 0;
+
+    /* More than one writev(2) takes, some of them empty, the first and the last too. */
+    for (size_t i = 0; i < N; i++) {
+        expected[n] = (char)('a' + i % 26);
+        pieces[i] = (struct iovec){&expected[n], i % 3 != 0};
+        n += pieces[i].iov_len;
+    }
+    pieces[N - 1].iov_len = 0;
+    n -= (N - 1) % 3 != 0;
+    assert_int_equal(file_replace(directory->fd, "r", pieces, N), 0);
+    assert_int_equal(file_read(directory->fd, "r", &buffer, NULL), 0);
+    assert_int_equal(buffer_size(&buffer), n);
+    assert_memory_equal(buffer_data(&buffer), expected, n);
+    buffer_deinit(&buffer);
+
+    assert_int_equal(file_replace(directory->fd, "r", NULL, 0), 0);
+    assert_content(directory->fd, "r", "");
+    pieces[0].iov_len = pieces[1].iov_len = 0;
+    assert_int_equal(file_replace(directory->fd, "r", pieces, 2), 0);
+    assert_content(directory->fd, "r", "");
+}
+
+/* Larger than a pipe or a page cache would take at once. */
+static void test_replace_large(void **state)
+{
+    const size_t size = 3 * 1024 * 1024 + 1;
+    Directory *directory = *state;
+    Buffer buffer = BUFFER_INIT(2 * size);
+    char *bytes = malloc(size);
+    struct iovec pieces[2] = {{bytes, size}, {bytes, size}};
+
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (char)(i * 31 + i / 997);
+    assert_int_equal(file_replace(directory->fd, "r", pieces, 2), 0);
+    assert_int_equal(file_read(directory->fd, "r", &buffer, NULL), 0);
+    assert_int_equal(buffer_size(&buffer), 2 * size);
+    assert_memory_equal(buffer_data(&buffer), bytes, size);
+    assert_memory_equal(buffer_data(&buffer) + size, bytes, size);
+    buffer_deinit(&buffer);
+    free(bytes);
+}
+
+/* What a crash left in the way is removed; a link that somebody laid there is not followed. */
+static void test_replace_leftovers(void **state)
+{
+    Directory *directory = *state;
+
+    put(directory->fd, "r", "old", 3);
+    put(directory->fd, "r.new", "half of a docu", 14);
+    put(directory->fd, "r~", "older", 5);
+    put(directory->fd, "victim", "victim", 6);
+    assert_int_equal(replace(directory->fd, "r", "new"), 0);
+    assert_content(directory->fd, "r", "new");
+    assert_content(directory->fd, "r~", "old");
+    assert_missing(directory->fd, "r.new");
+
+    assert_int_equal(symlinkat("victim", directory->fd, "r.new"), 0);
+    assert_int_equal(unlinkat(directory->fd, "r~", 0), 0);
+    assert_int_equal(symlinkat("victim", directory->fd, "r~"), 0);
+    assert_int_equal(replace(directory->fd, "r", "newer"), 0);
+    assert_content(directory->fd, "r", "newer");
+    assert_content(directory->fd, "r~", "new");
+    assert_mode(directory->fd, "r", 0600);
+    assert_mode(directory->fd, "r~", 0600);
+    assert_content(directory->fd, "victim", "victim");
+
+    /* A hard link to something else is cut, not written through. */
+    assert_int_equal(linkat(directory->fd, "victim", directory->fd, "r.new", 0), 0);
+    assert_int_equal(replace(directory->fd, "r", "newest"), 0);
+    assert_content(directory->fd, "victim", "victim");
+    assert_content(directory->fd, "r", "newest");
+}
+
+/* The document itself is a link: it is replaced, what it led to stays. */
+static void test_replace_symlink(void **state)
+{
+    Directory *directory = *state;
+    char target[16] = {};
+
+    put(directory->fd, "victim", "victim", 6);
+    assert_int_equal(symlinkat("victim", directory->fd, "r"), 0);
+    assert_int_equal(replace(directory->fd, "r", "new"), 0);
+    assert_mode(directory->fd, "r", 0600);
+    assert_content(directory->fd, "r", "new");
+    assert_content(directory->fd, "victim", "victim");
+    assert_int_equal(readlinkat(directory->fd, "r~", target, sizeof(target)), 6);
+}
+
+/* Something that cannot be removed stands where a file must go. */
+static void test_replace_blocked(void **state)
+{
+    Directory *directory = *state;
+
+    put(directory->fd, "r", "old", 3);
+    assert_int_equal(mkdirat(directory->fd, "r.new", 0700), 0);
+    assert_true(replace(directory->fd, "r", "new") < 0);
+    assert_content(directory->fd, "r", "old");
+    assert_missing(directory->fd, "r~");
+    assert_int_equal(unlinkat(directory->fd, "r.new", AT_REMOVEDIR), 0);
+
+    assert_int_equal(mkdirat(directory->fd, "r~", 0700), 0);
+    assert_true(replace(directory->fd, "r", "new") < 0);
+    assert_content(directory->fd, "r", "old");
+    assert_missing(directory->fd, "r.new"); /* no secret lies about */
+    assert_int_equal(unlinkat(directory->fd, "r~", AT_REMOVEDIR), 0);
+
+    assert_int_equal(unlinkat(directory->fd, "r", 0), 0);
+    assert_int_equal(mkdirat(directory->fd, "r", 0700), 0);
+    assert_true(replace(directory->fd, "r", "new") < 0);
+    assert_missing(directory->fd, "r.new");
+}
+
+static void test_replace_full(void **state)
+{
+    Directory *directory = *state;
+    struct rlimit before, small;
+    int r;
+
+    put(directory->fd, "r", "old", 3);
+    put(directory->fd, "r~", "older", 5);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){4, before.rlim_max};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    r = replace(directory->fd, "r", "12345");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(r, -EFBIG);
+    assert_content(directory->fd, "r", "old");
+    assert_content(directory->fd, "r~", "older");
+    assert_missing(directory->fd, "r.new");
+
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    r = replace(directory->fd, "r", "1234");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(r, 0);
+    assert_content(directory->fd, "r", "1234");
+}
+
+static void test_replace_read_only(void **state)
+{
+    Directory *directory = *state;
+    bool is_root = geteuid() == 0;
+    int r;
+
+    put(directory->fd, "r", "old", 3);
+    assert_int_equal(fchmod(directory->fd, 0555), 0);
+    /* Root may write everywhere. */
+    if (is_root && seteuid(NOBODY) < 0) {
+        print_message("cannot give up root here\n");
+        skip();
+    }
+    r = replace(directory->fd, "r", "new");
+    if (is_root)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(r, -EACCES);
+    assert_int_equal(fchmod(directory->fd, 0755), 0);
+    assert_content(directory->fd, "r", "old");
+    assert_missing(directory->fd, "r.new");
+    assert_missing(directory->fd, "r~");
+}
+
+static void test_replace_nowhere(void **state)
+{
+    Directory *directory = *state;
+    _cleanup_(closep) int fd = -1;
+
+    assert_int_equal(replace(-1, "r", "new"), -EBADF);
+    /* The directory was removed under us. */
+    assert_int_equal(mkdirat(directory->fd, "gone", 0700), 0);
+    fd = openat(directory->fd, "gone", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(unlinkat(directory->fd, "gone", AT_REMOVEDIR), 0);
+    assert_int_equal(replace(fd, "r", "new"), -ENOENT);
+}
+
+/* The longest name that leaves room for ".new". */
+static void test_replace_long_name(void **state)
+{
+    Directory *directory = *state;
+    char name[NAME_MAX - 4];
+
+    memset(name, 'n', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    assert_int_equal(replace(directory->fd, name, "new"), 0);
+    assert_content(directory->fd, name, "new");
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_read_sizes),      TEST(test_read_proc),         TEST(test_read_appends),
+        TEST(test_read_missing),    TEST(test_read_symlink),      TEST(test_read_not_regular),
+        TEST(test_is_foreign),      TEST(test_replace),           TEST(test_replace_pieces),
+        TEST(test_replace_large),   TEST(test_replace_leftovers), TEST(test_replace_symlink),
+        TEST(test_replace_blocked), TEST(test_replace_full),      TEST(test_replace_read_only),
+        TEST(test_replace_nowhere), TEST(test_replace_long_name),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
