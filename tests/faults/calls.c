@@ -1,0 +1,366 @@
+/*
+ * The functions that the program calls instead of libc's: each asks for the verdict and makes the system call
+ * itself, so that nothing has to be looked up before it can be used.
+ */
+
+/* Here the real functions are defined, not the checked ones that fortification puts in their place. */
+#undef _FORTIFY_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/faults/faults.h"
+
+/* What fortified callers and those compiled for large files call. */
+ssize_t __read_chk(int fd, void *data, size_t size, size_t room);
+ssize_t __recv_chk(int fd, void *data, size_t size, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags,
+                       struct sockaddr *address, socklen_t *address_size);
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int fd, const char *path, int flags);
+int __openat64_2(int fd, const char *path, int flags);
+
+/* The system call, unless the verdict is an error. */
+#define CALLS_RUN(verdict, ...)                                                                    \
+    faults_end(&(verdict), (verdict).error != 0 ? -1 : syscall(__VA_ARGS__))
+
+static size_t calls_limit(const FaultsVerdict *verdict, size_t size)
+{
+    return size < verdict->short_max ? size : verdict->short_max;
+}
+
+/* ---- files ---- */
+
+int fsync(int fd)
+{
+    FaultsVerdict verdict = faults_begin("fsync", fd, NULL, 0);
+
+    return (int)CALLS_RUN(verdict, SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+    FaultsVerdict verdict = faults_begin("fdatasync", fd, NULL, 0);
+
+    return (int)CALLS_RUN(verdict, SYS_fdatasync, fd);
+}
+
+int ftruncate(int fd, off_t size)
+{
+    FaultsVerdict verdict = faults_begin("ftruncate", fd, NULL, (size_t)size);
+
+    return (int)CALLS_RUN(verdict, SYS_ftruncate, fd, size);
+}
+
+static int calls_open(const char *function, int fd, const char *path, int flags, mode_t mode)
+{
+    FaultsVerdict verdict = faults_begin(function, fd, path, 0);
+
+    return (int)CALLS_RUN(verdict, SYS_openat, fd, path, flags, mode);
+}
+
+static mode_t calls_mode(int flags, va_list list)
+{
+    return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(list, mode_t) : 0;
+}
+
+/* All four have the same tail of arguments. */
+#define CALLS_DEFINE_OPEN(name)                                                                    \
+    int name(const char *path, int flags, ...)                                                     \
+    {                                                                                              \
+        va_list list;                                                                              \
+        mode_t mode;                                                                               \
+                                                                                                   \
+        va_start(list, flags);                                                                     \
+        mode = calls_mode(flags, list);                                                            \
+        va_end(list);                                                                              \
+        return calls_open("open", AT_FDCWD, path, flags, mode);                                    \
+    }
+
+#define CALLS_DEFINE_OPENAT(name)                                                                  \
+    int name(int fd, const char *path, int flags, ...)                                             \
+    {                                                                                              \
+        va_list list;                                                                              \
+        mode_t mode;                                                                               \
+                                                                                                   \
+        va_start(list, flags);                                                                     \
+        mode = calls_mode(flags, list);                                                            \
+        va_end(list);                                                                              \
+        return calls_open("openat", fd, path, flags, mode);                                        \
+    }
+
+CALLS_DEFINE_OPEN(open)
+CALLS_DEFINE_OPEN(open64)
+CALLS_DEFINE_OPENAT(openat)
+CALLS_DEFINE_OPENAT(openat64)
+
+int __open_2(const char *path, int flags)
+{
+    return calls_open("open", AT_FDCWD, path, flags, 0);
+}
+
+int __open64_2(const char *path, int flags)
+{
+    return calls_open("open", AT_FDCWD, path, flags, 0);
+}
+
+int __openat_2(int fd, const char *path, int flags)
+{
+    return calls_open("openat", fd, path, flags, 0);
+}
+
+int __openat64_2(int fd, const char *path, int flags)
+{
+    return calls_open("openat", fd, path, flags, 0);
+}
+
+static int calls_rename(const char *function, int from_fd, const char *from, int to_fd,
+                        const char *to, unsigned flags)
+{
+    FaultsVerdict verdict = faults_begin(function, to_fd, to, 0);
+
+    return (int)CALLS_RUN(verdict, SYS_renameat2, from_fd, from, to_fd, to, flags);
+}
+
+int rename(const char *from, const char *to)
+{
+    return calls_rename("rename", AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+    return calls_rename("renameat", from_fd, from, to_fd, to, 0);
+}
+
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    return calls_rename("renameat2", from_fd, from, to_fd, to, flags);
+}
+
+int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+{
+    FaultsVerdict verdict = faults_begin("linkat", to_fd, to, 0);
+
+    return (int)CALLS_RUN(verdict, SYS_linkat, from_fd, from, to_fd, to, flags);
+}
+
+int unlinkat(int fd, const char *path, int flags)
+{
+    FaultsVerdict verdict = faults_begin("unlinkat", fd, path, 0);
+
+    return (int)CALLS_RUN(verdict, SYS_unlinkat, fd, path, flags);
+}
+
+int unlink(const char *path)
+{
+    FaultsVerdict verdict = faults_begin("unlink", AT_FDCWD, path, 0);
+
+    return (int)CALLS_RUN(verdict, SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+int mkdirat(int fd, const char *path, mode_t mode)
+{
+    FaultsVerdict verdict = faults_begin("mkdirat", fd, path, 0);
+
+    return (int)CALLS_RUN(verdict, SYS_mkdirat, fd, path, mode);
+}
+
+/* ---- reading and writing ---- */
+
+ssize_t read(int fd, void *data, size_t size)
+{
+    FaultsVerdict verdict = faults_begin("read", fd, NULL, size);
+
+    return CALLS_RUN(verdict, SYS_read, fd, data, calls_limit(&verdict, size));
+}
+
+ssize_t __read_chk(int fd, void *data, size_t size, size_t room)
+{
+    if (size > room)
+        __builtin_trap();
+    return read(fd, data, size);
+}
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+    FaultsVerdict verdict = faults_begin("write", fd, NULL, size);
+
+    return CALLS_RUN(verdict, SYS_write, fd, data, calls_limit(&verdict, size));
+}
+
+static size_t calls_sum(const struct iovec *pieces, size_t n)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += pieces[i].iov_len;
+    return sum;
+}
+
+ssize_t writev(int fd, const struct iovec *pieces, int n)
+{
+    size_t size = calls_sum(pieces, n > 0 ? (size_t)n : 0);
+    FaultsVerdict verdict = faults_begin("writev", fd, NULL, size);
+
+    /* Of the first piece only, which is a short write too. */
+    if (n > 0 && verdict.short_max < size)
+        return CALLS_RUN(verdict, SYS_write, fd, pieces[0].iov_base,
+                         calls_limit(&verdict, pieces[0].iov_len));
+    return CALLS_RUN(verdict, SYS_writev, fd, pieces, n);
+}
+
+static ssize_t calls_pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+    FaultsVerdict verdict = faults_begin("pwrite", fd, NULL, size);
+
+    return CALLS_RUN(verdict, SYS_pwrite64, fd, data, calls_limit(&verdict, size), offset);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+    return calls_pwrite(fd, data, size, offset);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
+{
+    return calls_pwrite(fd, data, size, offset);
+}
+
+/* ---- sockets ---- */
+
+int connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    FaultsVerdict verdict = faults_begin_address("connect", address, size);
+
+    return (int)CALLS_RUN(verdict, SYS_connect, fd, address, size);
+}
+
+int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
+{
+    FaultsVerdict verdict = faults_begin("accept4", fd, NULL, 0);
+
+    return (int)CALLS_RUN(verdict, SYS_accept4, fd, address, size, flags);
+}
+
+int accept(int fd, struct sockaddr *address, socklen_t *size)
+{
+    FaultsVerdict verdict = faults_begin("accept", fd, NULL, 0);
+
+    return (int)CALLS_RUN(verdict, SYS_accept4, fd, address, size, 0);
+}
+
+ssize_t send(int fd, const void *data, size_t size, int flags)
+{
+    FaultsVerdict verdict = faults_begin("send", fd, NULL, size);
+
+    return CALLS_RUN(verdict, SYS_sendto, fd, data, calls_limit(&verdict, size), flags, NULL, 0);
+}
+
+ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *address,
+               socklen_t address_size)
+{
+    FaultsVerdict verdict = faults_begin("sendto", fd, NULL, size);
+
+    return CALLS_RUN(verdict, SYS_sendto, fd, data, calls_limit(&verdict, size), flags, address,
+                     address_size);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    FaultsVerdict verdict = faults_begin("sendmsg", fd, NULL,
+                                         calls_sum(message->msg_iov, message->msg_iovlen));
+
+    return CALLS_RUN(verdict, SYS_sendmsg, fd, message, flags);
+}
+
+ssize_t recv(int fd, void *data, size_t size, int flags)
+{
+    FaultsVerdict verdict = faults_begin("recv", fd, NULL, size);
+
+    return CALLS_RUN(verdict, SYS_recvfrom, fd, data, calls_limit(&verdict, size), flags, NULL,
+                     NULL);
+}
+
+ssize_t __recv_chk(int fd, void *data, size_t size, size_t room, int flags)
+{
+    if (size > room)
+        __builtin_trap();
+    return recv(fd, data, size, flags);
+}
+
+ssize_t recvfrom(int fd, void *data, size_t size, int flags, struct sockaddr *address,
+                 socklen_t *address_size)
+{
+    FaultsVerdict verdict = faults_begin("recvfrom", fd, NULL, size);
+
+    return CALLS_RUN(verdict, SYS_recvfrom, fd, data, calls_limit(&verdict, size), flags, address,
+                     address_size);
+}
+
+ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags,
+                       struct sockaddr *address, socklen_t *address_size)
+{
+    if (size > room)
+        __builtin_trap();
+    return recvfrom(fd, data, size, flags, address, address_size);
+}
+
+ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+    FaultsVerdict verdict = faults_begin("recvmsg", fd, NULL,
+                                         calls_sum(message->msg_iov, message->msg_iovlen));
+
+    return CALLS_RUN(verdict, SYS_recvmsg, fd, message, flags);
+}
+
+/* ---- the wall clock: only offset, never logged ---- */
+
+static void calls_shift(struct timespec *now)
+{
+    int64_t offset = faults_clock_offset();
+    int64_t nsec = now->tv_nsec + offset % 1000000 * 1000;
+
+    now->tv_sec += offset / 1000000 + (nsec < 0 ? -1 : nsec >= 1000000000 ? 1 : 0);
+    now->tv_nsec = nsec < 0 ? nsec + 1000000000 : nsec >= 1000000000 ? nsec - 1000000000 : nsec;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, now);
+
+    if (r == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+        calls_shift(now);
+    return r;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone)
+{
+    struct timespec precise;
+
+    (void)zone;
+    if (clock_gettime(CLOCK_REALTIME, &precise) < 0)
+        return -1;
+    *now = (struct timeval){precise.tv_sec, precise.tv_nsec / 1000};
+    return 0;
+}
+
+time_t time(time_t *ret_now)
+{
+    struct timespec precise;
+
+    if (clock_gettime(CLOCK_REALTIME, &precise) < 0)
+        return -1;
+    if (ret_now)
+        *ret_now = precise.tv_sec;
+    return precise.tv_sec;
+}
