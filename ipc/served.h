@@ -35,7 +35,7 @@ const char *served_state_name(ServedState state);
 struct Wait;
 
 typedef struct Served {
-    /* ---- the daemon's; all pointers borrowed from it, valid until server_changed() or server_removed() ---- */
+    /* ---- the daemon's; all is borrowed from it until server_changed() or server_removed(); texts are UTF-8 ---- */
     const char *name;
     const char *element; /* "" when the file is too broken to say */
     const char *account;
@@ -53,8 +53,9 @@ typedef struct Served {
     const Secret *organization; /* likewise */
 
     /* ---- ipc's ---- */
-    Buffer token_reply;               /* ready-made answer to GetToken; empty: not made yet */
+    Buffer token_reply;                  /* ready-made answer to GetToken; empty: not made yet */
     TAILQ_HEAD(ServedWaits, Wait) waits; /* calls that wait for a token */
+    bool is_removed;                     /* server_removed() was said: calls find it no more */
 } Served;
 
 /* Zeroes both parts and makes ipc's usable. */

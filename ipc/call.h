@@ -1,0 +1,52 @@
+#pragma once
+
+/*
+ * Call: one call while it is answered: who asks, what for, and where the answer goes. Pure: no socket, no loop.
+ *
+ * What answers calls (ipc/methods.h and what its table names) sees this and nothing of connections.
+ */
+
+#include <stdbool.h>
+
+#include "ipc/peer.h"
+#include "ipc/served.h"
+#include "ipc/server_operations.h"
+#include "ipc/varlink.h"
+
+/* What a function that answers returns besides 0 (answered) and -errno (drop the connection). */
+enum {
+    CALL_E_WAIT =
+        1, /* nothing written: ask again when `served` changes, or when `timeout` has passed */
+    CALL_E_FULL, /* the answer is larger than a reply may be */
+};
+
+#define CALL_ARGUMENTS_MAX 2
+
+struct Method;
+
+/* All is borrowed. What lives in the message's arena is gone when a call that waited is asked again. */
+typedef struct Call {
+    const ServerOperations *operations;
+    void *userdata;
+    Peer *peer;
+    Buffer *reply;
+
+    /* ---- filled in by methods_call(), by the method's table row ---- */
+    const struct Method *method;
+    const VarlinkCall *message; /* NULL when asked again */
+    const JsonValue
+        *arguments[CALL_ARGUMENTS_MAX]; /* in the row's order; NULL: not given, or asked again */
+    Served *served;                     /* the instance that it is about, or NULL */
+    usec_t timeout;                     /* 0: answer now, CALL_E_WAIT is no answer */
+} Call;
+
+/* Begins the reply; then its members through the writer, then call_end_reply(). */
+void call_begin_reply(Call *call, VarlinkWriter *writer);
+
+/* 0, CALL_E_FULL or -errno; also for what varlink_begin_error() has begun. */
+int call_end_reply(VarlinkWriter *writer);
+
+/* Answers with an error without members, or with the one member `name`. 0, CALL_E_FULL or -errno. */
+int call_error(Call *call, const char *error);
+int call_error_about(Call *call, const char *error, const char *name, const char *text,
+                     size_t size);

@@ -1,0 +1,12 @@
+#include "ipc/complaint.h"
+
+void complaint_log(LogRate *rate, usec_t now, const Peer *peer, const char *what, const char *why)
+{
+    unsigned n_suppressed;
+
+    if (!log_rate_allows(rate, now, &n_suppressed))
+        return;
+    if (n_suppressed > 0)
+        log_notice("%s: %u more like this were not logged", what, n_suppressed);
+    log_notice("%s (uid %u, pid %d): %s", what, (unsigned)peer->uid, (int)peer->pid, why);
+}

@@ -1,0 +1,54 @@
+#pragma once
+
+/*
+ * Connection: the socket of one client, and when the loop tells of it.
+ *
+ * Each wake-up makes at most one read and one send: what has come is given to the session (ipc/session.h), which
+ * answers it, and what it answered is sent at once; the loop is asked for room to write only when the socket
+ * is full. While a call waits for a token, nothing is read.
+ *
+ * A connection ends at the end of a wake-up, in one place: because the peer has gone, because it broke a rule, or because
+ * something failed; the latter two are logged. A peer that only ends its sending still gets its answers.
+ *
+ * Limits: CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, CONN_IDLE_USEC, CONN_REQUEST_USEC, and those of ipc/session.h
+ */
+
+#include <event2/event.h>
+
+#include "ipc/session.h"
+
+typedef struct Conn Conn;
+
+/* What the connections of a server share; outlives them, and stays where it is. */
+typedef struct ConnShared {
+    struct event_base *base;
+    SessionShared sessions;
+    TAILQ_HEAD(, Conn) conns;
+    unsigned n_conns;
+    LogRate log_ends;
+    LogRate log_refusals;
+} ConnShared;
+
+void conn_shared_init(ConnShared *shared, struct event_base *base,
+                      const ServerOperations *operations, void *userdata);
+
+/* Asserts that there are no connections any more. */
+void conn_shared_deinit(ConnShared *shared);
+
+/* The one behind `previous`, the first one for NULL; NULL at the end. */
+Conn *conn_next(const ConnShared *shared, const Conn *previous);
+
+/*
+ * Serves the connected, non-blocking socket `fd`, whose other end is `peer`: takes both over, whatever becomes of
+ * them, and reads at once. What keeps it from being served is logged here.
+ */
+void conn_open(ConnShared *shared, int fd, Peer *peer);
+
+/* Closes at once. NULL is fine. Returns NULL. */
+Conn *conn_free(Conn *conn);
+
+/* Answers what has been read, lets nothing wait any more, sends what the socket takes now, and frees. */
+void conn_stop(Conn *conn);
+
+/* Frees the connection if its next step was due before `now` (boot-time clock). */
+void conn_sweep(Conn *conn, usec_t now);

@@ -1,0 +1,209 @@
+#include "ipc/instances.h"
+
+#include "base/cleanup.h"
+#include "base/limits.h"
+#include "ipc/access.h"
+
+/* ---- members ---- */
+
+static void instances_write_time(JsonWriter *json, const char *key, usec_t time)
+{
+    if (time == 0)
+        return;
+    json_writer_key(json, key);
+    json_writer_uint(json, time);
+}
+
+static void instances_write_text(JsonWriter *json, const char *key, const char *text)
+{
+    json_writer_key(json, key);
+    json_writer_string(json, text);
+}
+
+static void instances_write_problem(JsonWriter *json, const Served *served)
+{
+    if (served->problem)
+        instances_write_text(json, "problem", served->problem);
+}
+
+/* ---- without a token ---- */
+
+static int instances_answer_not_ready(Call *call)
+{
+    const Served *served = call->served;
+    VarlinkWriter writer;
+
+    varlink_begin_error(&writer, call->reply, INSTANCES_NOT_READY);
+    instances_write_text(&writer.json, "instance", served->name);
+    instances_write_text(&writer.json, "state", served_state_name(served->state));
+    instances_write_time(&writer.json, "retryUSec", served->retry);
+    instances_write_problem(&writer.json, served);
+    return call_end_reply(&writer);
+}
+
+static int instances_answer_failed(Call *call)
+{
+    const Served *served = call->served;
+    VarlinkWriter writer;
+
+    varlink_begin_error(&writer, call->reply, INSTANCES_FAILED);
+    instances_write_text(&writer.json, "instance", served->name);
+    instances_write_text(&writer.json, "problem",
+                         served->problem ? served->problem : "the reason is not known");
+    return call_end_reply(&writer);
+}
+
+static int instances_answer_without(Call *call)
+{
+    if (call->served->state == SERVED_FAILED)
+        return instances_answer_failed(call);
+    if (call->timeout > 0)
+        return CALL_E_WAIT;
+    return instances_answer_not_ready(call);
+}
+
+/* ---- GetToken ---- */
+
+/* The answer is made once a token, and copied from then on. */
+static int instances_make_token_reply(Served *served)
+{
+    VarlinkWriter writer;
+
+    varlink_begin_reply(&writer, &served->token_reply, false);
+    json_writer_key(&writer.json, "token");
+    json_writer_secret(&writer.json, served->token);
+    json_writer_key(&writer.json, "id");
+    json_writer_int(&writer.json, served->id);
+    instances_write_time(&writer.json, "verifiedUSec", served->verified);
+    return call_end_reply(&writer);
+}
+
+int instances_get_token(Call *call)
+{
+    Served *served = call->served;
+    int r;
+
+    if (!served->token)
+        return instances_answer_without(call);
+    if (buffer_size(&served->token_reply) == 0) {
+        r = instances_make_token_reply(served);
+        if (r != 0)
+            return r;
+    }
+    r = buffer_append(call->reply, buffer_data(&served->token_reply),
+                      buffer_size(&served->token_reply));
+    return r == BUFFER_E_FULL ? CALL_E_FULL : r;
+}
+
+/* ---- GetAuthorization ---- */
+
+/* The platform's header: "User U, Organization O, Element T". */
+static int instances_format_authorization(const Served *served, Buffer *buffer)
+{
+    const struct {
+        const char *word;
+        const Secret *secret;
+    } parts[] = {
+        {"User ", served->user},
+        {", Organization ", served->organization},
+        {", Element ", served->token},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(parts); i++) {
+        int r = buffer_append_string(buffer, parts[i].word);
+
+        if (r == 0)
+            r = buffer_append(buffer, secret_reveal(parts[i].secret), secret_size(parts[i].secret));
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+int instances_get_authorization(Call *call)
+{
+    const Served *served = call->served;
+    _cleanup_(buffer_deinit) Buffer authorization = BUFFER_INIT(REPLY_BYTES_MAX);
+    VarlinkWriter writer;
+    int r;
+
+    if (!served->token || !served->user || !served->organization)
+        return instances_answer_without(call);
+    r = instances_format_authorization(served, &authorization);
+    if (r != 0)
+        return r == BUFFER_E_FULL ? CALL_E_FULL : r;
+    call_begin_reply(call, &writer);
+    json_writer_key(&writer.json, "authorization");
+    json_writer_text(&writer.json, buffer_data(&authorization), buffer_size(&authorization));
+    return call_end_reply(&writer);
+}
+
+/* ---- ListInstances ---- */
+
+static void instances_write(JsonWriter *json, const Served *served)
+{
+    json_writer_open_object(json);
+    instances_write_text(json, "name", served->name);
+    instances_write_text(json, "element", served->element);
+    instances_write_text(json, "account", served->account);
+    instances_write_text(json, "state", served_state_name(served->state));
+    if (served->id != 0) {
+        json_writer_key(json, "id");
+        json_writer_int(json, served->id);
+    }
+    json_writer_key(json, "hasToken");
+    json_writer_boolean(json, served->token != NULL);
+    json_writer_key(json, "sinceUSec");
+    json_writer_uint(json, served->since);
+    instances_write_time(json, "verifiedUSec", served->verified);
+    instances_write_time(json, "retryUSec", served->retry);
+    json_writer_key(json, "attempts");
+    json_writer_uint(json, served->attempts);
+    instances_write_problem(json, served);
+    json_writer_close_object(json);
+}
+
+/* Whether the caller may know more of an instance than its name. 0, ACCESS_E_DENIED or -errno. */
+static int instances_check_visible(Call *call, const Served *served)
+{
+    int r;
+
+    if (served->is_removed)
+        return ACCESS_E_DENIED;
+    r = access_check(served->allow, call->peer, NULL);
+    if (r == ACCESS_E_DENIED)
+        r = access_check(served->allow_authorization, call->peer, NULL);
+    return r;
+}
+
+static int instances_write_visible(Call *call, JsonWriter *json)
+{
+    const Served *served = NULL;
+
+    while ((served = call->operations->next(call->userdata, served))) {
+        int r = instances_check_visible(call, served);
+
+        if (r < 0)
+            return r;
+        if (r == 0)
+            instances_write(json, served);
+    }
+    return 0;
+}
+
+int instances_list(Call *call)
+{
+    size_t before = buffer_size(call->reply);
+    VarlinkWriter writer;
+    int r, e;
+
+    call_begin_reply(call, &writer);
+    json_writer_key(&writer.json, "instances");
+    json_writer_open_array(&writer.json);
+    r = instances_write_visible(call, &writer.json);
+    json_writer_close_array(&writer.json);
+    e = call_end_reply(&writer);
+    if (r < 0)
+        buffer_truncate(call->reply, before);
+    return r < 0 ? r : e;
+}

@@ -1,0 +1,51 @@
+#pragma once
+
+/*
+ * Quota: how much of what is scarce each user holds, so that nobody can take it all. Pure.
+ *
+ * A charge is embedded in what it pays for and given back with it. Root is exempt from a user's share,
+ * but nobody from the total. A user is known as long as anything is charged to it.
+ *
+ * Limits: CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, WAITING_PER_UID_MAX
+ * Source: dbus-broker, src/util/user.h, for the idea of an embedded charge
+ */
+
+#include <sys/queue.h>
+#include <sys/types.h>
+
+typedef enum QuotaKind {
+    QUOTA_CONNECTIONS,
+    QUOTA_WAITING, /* calls that wait for a token */
+} QuotaKind;
+
+#define QUOTA_N_KINDS  (QUOTA_WAITING + 1)
+#define QUOTA_N_CHAINS 64
+
+enum {
+    QUOTA_E_USER = 1, /* the user holds all that one user may */
+    QUOTA_E_TOTAL,    /* there is no more of it for anybody */
+};
+
+typedef struct QuotaUser QuotaUser;
+
+typedef struct Quota {
+    LIST_HEAD(, QuotaUser) users[QUOTA_N_CHAINS]; /* by uid */
+    unsigned n[QUOTA_N_KINDS];
+} Quota;
+
+typedef struct QuotaCharge {
+    Quota *quota; /* NULL: nothing is charged */
+    QuotaUser *user;
+    QuotaKind kind;
+} QuotaCharge;
+
+void quota_init(Quota *quota);
+
+/* Asserts that nothing is charged any more. */
+void quota_deinit(Quota *quota);
+
+/* One more of `kind` for `uid`. 0, QUOTA_E_* or -ENOMEM. */
+int quota_charge(Quota *quota, uid_t uid, QuotaKind kind, QuotaCharge *ret_charge);
+
+/* Gives the charge back; fine on a zeroed or released one. */
+void quota_release(QuotaCharge *charge);

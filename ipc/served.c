@@ -1,0 +1,40 @@
+#include "ipc/served.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#include "base/limits.h"
+
+const char *served_state_name(ServedState state)
+{
+    switch (state) {
+    case SERVED_PENDING:
+        return "pending";
+    case SERVED_LOOKING_UP:
+        return "lookingUp";
+    case SERVED_CREATING:
+        return "creating";
+    case SERVED_READY:
+        return "ready";
+    case SERVED_WAITING:
+        return "waiting";
+    case SERVED_FAILED:
+        return "failed";
+    case SERVED_DISABLED:
+        return "disabled";
+    }
+    assert(false);
+    return NULL;
+}
+
+void served_init(Served *served)
+{
+    *served = (Served){.token_reply = BUFFER_INIT(REPLY_BYTES_MAX)};
+    TAILQ_INIT(&served->waits);
+}
+
+void served_deinit(Served *served)
+{
+    assert(TAILQ_EMPTY(&served->waits));
+    buffer_deinit(&served->token_reply);
+}

@@ -1,0 +1,156 @@
+#include "ipc/server.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "ipc/conn.h"
+#include "ipc/listener.h"
+#include "ipc/wait.h"
+
+/* How late an overdue connection may be found out: a sixth of the shortest deadline, CONN_REQUEST_USEC. */
+#define SERVER_SWEEP_SEC 5
+
+struct Server {
+    ConnShared shared;
+    Listener *listeners[SERVER_LISTENERS_MAX];
+    size_t n_listeners;
+    struct event *sweep; /* armed while there are connections */
+};
+
+static void server_on_sweep(evutil_socket_t fd, short what, void *userdata);
+
+int server_new(struct event_base *base, const ServerOperations *operations, void *userdata,
+               Server **ret_server)
+{
+    _cleanup_(server_freep) Server *server = calloc(1, sizeof(*server));
+
+    if (!server)
+        return -ENOMEM;
+    conn_shared_init(&server->shared, base, operations, userdata);
+    server->sweep = event_new(base, -1, EV_PERSIST, server_on_sweep, server);
+    if (!server->sweep)
+        return -ENOMEM;
+    *ret_server = TAKE_PTR(server);
+    return 0;
+}
+
+/* Lets go of listeners and connections, of each by `end`, which frees it. */
+static void server_end(Server *server, void (*end)(Conn *conn))
+{
+    Conn *conn;
+
+    while (server->n_listeners > 0)
+        (void)listener_free(server->listeners[--server->n_listeners]);
+    while ((conn = conn_next(&server->shared, NULL)))
+        end(conn);
+    (void)event_del(server->sweep);
+}
+
+static void server_drop(Conn *conn)
+{
+    (void)conn_free(conn);
+}
+
+Server *server_free(Server *server)
+{
+    if (!server)
+        return NULL;
+    if (server->sweep) {
+        server_end(server, server_drop);
+        event_free(server->sweep);
+    }
+    conn_shared_deinit(&server->shared);
+    free(server);
+    return NULL;
+}
+
+void server_stop(Server *server)
+{
+    server_end(server, conn_stop);
+}
+
+/* ---- connections ---- */
+
+static void server_on_sweep(evutil_socket_t fd, short what, void *userdata)
+{
+    Server *server = userdata;
+
+    (void)fd;
+    (void)what;
+    server_sweep(server, clock_boottime());
+    if (server->shared.n_conns == 0)
+        (void)event_del(server->sweep);
+}
+
+void server_sweep(Server *server, usec_t now)
+{
+    Conn *next;
+
+    for (Conn *conn = conn_next(&server->shared, NULL); conn; conn = next) {
+        next = conn_next(&server->shared, conn);
+        conn_sweep(conn, now);
+    }
+}
+
+void server_serve(Server *server, int fd, Peer *peer)
+{
+    static const struct timeval period = {.tv_sec = SERVER_SWEEP_SEC};
+
+    conn_open(&server->shared, fd, peer);
+    /* Where that fails there is no memory: the next connection tries again. */
+    if (server->shared.n_conns > 0 && !event_pending(server->sweep, EV_TIMEOUT, NULL))
+        (void)event_add(server->sweep, &period);
+}
+
+static void server_on_accept(void *userdata, int fd)
+{
+    Server *server = userdata;
+    Peer peer;
+
+    /* It fails for a peer that has gone already. */
+    if (peer_init(&peer, fd) < 0)
+        (void)close(fd);
+    else
+        server_serve(server, fd, &peer);
+}
+
+int server_listen(Server *server, int fd)
+{
+    int r;
+
+    if (server->n_listeners == SERVER_LISTENERS_MAX) {
+        (void)close(fd);
+        return -EMFILE;
+    }
+    r = listener_new(server->shared.base, fd, server_on_accept, server,
+                     &server->listeners[server->n_listeners]);
+    if (r < 0)
+        return r;
+    server->n_listeners++;
+    return 0;
+}
+
+unsigned server_n_connections(const Server *server)
+{
+    return server->shared.n_conns;
+}
+
+/* ---- instances ---- */
+
+void server_changed(Server *server, Served *served)
+{
+    (void)server;
+    buffer_deinit(&served->token_reply);
+    wait_tell_all(served);
+}
+
+void server_removed(Server *server, Served *served)
+{
+    (void)server;
+    served->is_removed = true;
+    buffer_deinit(&served->token_reply);
+    wait_tell_all(served);
+    assert(TAILQ_EMPTY(&served->waits));
+}
