@@ -23,6 +23,13 @@
 #define JSON_ARENA_BASE   65536
 #define JSON_ARENA_FACTOR 6
 
+/* Number to string literal, of what a macro stands for. */
+#define JSON_QUOTE(number)  #number
+#define JSON_DIGITS(number) JSON_QUOTE(number)
+
+#define JSON_BAD_UTF8 "bytes that are not UTF-8"
+#define JSON_TOO_DEEP "nested deeper than " JSON_DIGITS(JSON_DEPTH_MAX) " levels"
+
 typedef struct JsonFrame {
     JsonType type;
     size_t path_size; /* of the container's own path */
@@ -44,15 +51,17 @@ typedef struct JsonReader {
     char path[JSON_PATH_BYTES_MAX + 1];
     size_t path_size; /* above JSON_PATH_BYTES_MAX: too long */
     bool is_root_read;
-    bool is_too_deep;
 
     const char *key; /* of the member whose value comes next */
     size_t key_size;
     JsonPosition key_at;
 
-    size_t token_end; /* offset behind the last token */
-    size_t scanned;   /* offset up to which `line` and `column` have counted */
+    size_t token_end; /* offset behind the last token that yajl told of */
+    size_t scanned;   /* offset up to which `position` has counted */
     JsonPosition position;
+
+    const char *refusal; /* why what yajl took is refused all the same, or NULL */
+    size_t refused_at;
 } JsonReader;
 
 const char *json_type_name(JsonType type)
@@ -111,6 +120,14 @@ static void json_free(void *context, void *memory)
     (void)memory; /* with the arena */
 }
 
+/* Whether `text` is a part of the document, and not something that yajl has made of it. */
+static bool json_is_inside(const JsonReader *reader, const unsigned char *text)
+{
+    const char *bytes = (const char *)text;
+
+    return bytes >= reader->text && bytes < reader->text + reader->size;
+}
+
 /* ---- positions ---- */
 
 /* The position of `offset`, which must not be before the last one asked for. */
@@ -131,23 +148,34 @@ static JsonPosition json_locate(JsonReader *reader, size_t offset)
     return reader->position;
 }
 
-/* Skips what may stand between two tokens, from `offset` on. */
+static bool json_is_blank(char c)
+{
+    return memchr(" \t\r\n\v\f", c, 6); /* yajl's idea of it, wider than the RFC's */
+}
+
+/* Skips blanks and, where they are allowed, comments from `offset` on; stops at one that is not closed. */
 static size_t json_skip_blank(const JsonReader *reader, size_t offset)
 {
     const char *text = reader->text;
     size_t size = reader->size;
 
     while (offset < size) {
-        if (memchr(" \t\r\n\v\f,:", text[offset], 8)) {
+        const char *end;
+
+        if (json_is_blank(text[offset])) {
             offset++;
-        } else if (text[offset] == '/' && offset + 1 < size && text[offset + 1] == '/') {
-            const char *end = memchr(text + offset, '\n', size - offset);
-
+            continue;
+        }
+        if (!(reader->flags & JSON_COMMENTS) || size - offset < 2 || text[offset] != '/')
+            break;
+        if (text[offset + 1] == '/') {
+            end = memchr(text + offset, '\n', size - offset);
             offset = end ? (size_t)(end - text) + 1 : size;
-        } else if (text[offset] == '/' && offset + 1 < size && text[offset + 1] == '*') {
-            const char *end = memmem(text + offset + 2, size - offset - 2, "*/", 2);
-
-            offset = end ? (size_t)(end - text) + 2 : size;
+        } else if (text[offset + 1] == '*') {
+            end = memmem(text + offset + 2, size - offset - 2, "*/", 2);
+            if (!end)
+                break;
+            offset = (size_t)(end - text) + 2;
         } else {
             break;
         }
@@ -155,18 +183,50 @@ static size_t json_skip_blank(const JsonReader *reader, size_t offset)
     return offset;
 }
 
-/* Where the token begins that yajl has just read: behind the one before it and what may stand between. */
+/* Skips all that may stand between two tokens that yajl tells of, from `offset` on. */
+static size_t json_skip_between(const JsonReader *reader, size_t offset)
+{
+    offset = json_skip_blank(reader, offset);
+    while (offset < reader->size && (reader->text[offset] == ',' || reader->text[offset] == ':'))
+        offset = json_skip_blank(reader, offset + 1);
+    return offset;
+}
+
+/* Takes note of the token that yajl has just read. It begins behind the one before and what is between. */
 static JsonPosition json_locate_token(JsonReader *reader)
 {
-    size_t start;
+    size_t before = reader->token_end, end = yajl_get_bytes_consumed(reader->yajl);
 
+    /* A number as the whole document ends with the blank that is read behind it. */
+    reader->token_end = end > before ? end : reader->size;
     if (!(reader->flags & JSON_POSITIONS))
         return (JsonPosition){};
-    start = json_skip_blank(reader, reader->token_end);
-    reader->token_end = yajl_get_bytes_consumed(reader->yajl);
-    if (reader->token_end > reader->size)
-        reader->token_end = reader->size;
-    return json_locate(reader, start < reader->scanned ? reader->scanned : start);
+    return json_locate(reader, json_skip_between(reader, before));
+}
+
+/* Where the string begins whose closing quote is before `end`: at the nearest quote that is not escaped. */
+static size_t json_string_start(const JsonReader *reader, size_t end)
+{
+    size_t start = end - 1, n_escapes;
+
+    do {
+        n_escapes = 0;
+        while (start > 0 && reader->text[start - 1] != '"')
+            start--;
+        if (start == 0)
+            break;
+        start--;
+        while (n_escapes < start && reader->text[start - 1 - n_escapes] == '\\')
+            n_escapes++;
+    } while (n_escapes % 2 != 0);
+    return start;
+}
+
+/* What yajl took is refused, for `reason`, at `offset`; its callback then ends the reading. */
+static void json_refuse(JsonReader *reader, const char *reason, size_t offset)
+{
+    reader->refusal = reason;
+    reader->refused_at = offset;
 }
 
 /* ---- paths ---- */
@@ -180,6 +240,10 @@ static void json_path_append(JsonReader *reader, const char *text, size_t size)
 static void json_path_append_key(JsonReader *reader, const char *key, size_t size)
 {
     json_path_append(reader, "/", 1);
+    if (size > 0 && memchr(key, '\0', size)) {
+        reader->path_size = JSON_PATH_BYTES_MAX + 1; /* it would look like a shorter key */
+        return;
+    }
     for (size_t i = 0; i < size && reader->path_size <= JSON_PATH_BYTES_MAX; i++) {
         const char *escape = key[i] == '~'   ? "~0"
                              : key[i] == '/' ? "~1"
@@ -217,6 +281,115 @@ static const char *json_path(JsonReader *reader)
     return reader->path;
 }
 
+/* ---- texts ---- */
+
+/* Bytes of the character that `text` begins with; 0 where none does (RFC 3629: not overlong, no surrogates). */
+static size_t json_character_size(const unsigned char *text, size_t size)
+{
+    unsigned char c = text[0];
+    size_t n = c < 0x80                ? 1
+               : c >= 0xC2 && c < 0xE0 ? 2
+               : (c & 0xF0) == 0xE0    ? 3
+               : c >= 0xF0 && c < 0xF5 ? 4
+                                       : 0;
+
+    if (n == 0 || n > size)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((text[i] & 0xC0) != 0x80)
+            return 0;
+    if ((c == 0xE0 && text[1] < 0xA0) || (c == 0xED && text[1] > 0x9F) ||
+        (c == 0xF0 && text[1] < 0x90) || (c == 0xF4 && text[1] > 0x8F))
+        return 0;
+    return n;
+}
+
+/* How many of the first bytes are whole characters. */
+static size_t json_utf8_prefix(const char *text, size_t size)
+{
+    size_t i = 0;
+
+    while (i < size) {
+        size_t n = json_character_size((const unsigned char *)text + i, size - i);
+
+        if (n == 0)
+            break;
+        i += n;
+    }
+    return i;
+}
+
+bool json_is_utf8(const char *text, size_t size)
+{
+    return json_utf8_prefix(text, size) == size;
+}
+
+static unsigned json_parse_hex4(const char *digits)
+{
+    unsigned number = 0;
+
+    for (size_t i = 0; i < 4; i++) {
+        char c = digits[i];
+
+        number = number << 4 | (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+    }
+    return number;
+}
+
+/* The offset of the first \u escape of half a surrogate pair in what stands between quotes, or `end`. */
+static size_t json_find_half_pair(const char *text, size_t start, size_t end)
+{
+    size_t i = start;
+
+    while (i < end) {
+        unsigned unit = 0;
+
+        if (text[i] != '\\') {
+            i++;
+            continue;
+        }
+        if (text[i + 1] != 'u') {
+            i += 2;
+            continue;
+        }
+        unit = json_parse_hex4(text + i + 2);
+        if ((unit & 0xF800) != 0xD800) {
+            i += 6;
+            continue;
+        }
+        if ((unit & 0x0400) != 0 || end - i < 12 || memcmp(text + i + 6, "\\u", 2) != 0 ||
+            (json_parse_hex4(text + i + 8) & 0xFC00) != 0xDC00)
+            return i;
+        i += 12;
+    }
+    return end;
+}
+
+/*
+ * yajl lets pass what only looks like UTF-8, and makes something of half a pair; both would go on as
+ * bytes that no other JSON parser takes. So the string that it has just read is looked at in the document.
+ */
+static bool json_check_string(JsonReader *reader, const unsigned char *text, size_t size)
+{
+    bool is_decoded = !json_is_inside(reader, text);
+    size_t start, end, at;
+
+    start = is_decoded ? json_string_start(reader, reader->token_end) + 1
+                       : (size_t)((const char *)text - reader->text);
+    end = is_decoded ? reader->token_end - 1 : start + size;
+    at = start + json_utf8_prefix(reader->text + start, end - start);
+    if (at < end) {
+        json_refuse(reader, JSON_BAD_UTF8, at);
+        return false;
+    }
+    at = is_decoded ? json_find_half_pair(reader->text, start, end) : end;
+    if (at < end) {
+        json_refuse(reader, "half of a surrogate pair: \\uD800 to \\uDFFF come in twos", at);
+        return false;
+    }
+    return true;
+}
+
 /* ---- events ---- */
 
 /* yajl wants 1 to go on. */
@@ -230,6 +403,7 @@ static int json_emit(JsonReader *reader, JsonEvent *event)
         event->key_at = reader->key_at;
         reader->key = NULL;
         reader->key_size = 0;
+        reader->key_at = (JsonPosition){};
     }
     if (reader->depth == 0 && event->kind != JSON_EVENT_OPEN)
         reader->is_root_read = true;
@@ -239,30 +413,38 @@ static int json_emit(JsonReader *reader, JsonEvent *event)
 static int json_emit_value(JsonReader *reader, JsonEvent event)
 {
     event.kind = JSON_EVENT_VALUE;
-    event.at = json_locate_token(reader);
     json_path_enter(reader);
     return json_emit(reader, &event);
 }
 
 static int json_on_null(void *context)
 {
-    return json_emit_value(context, (JsonEvent){.type = JSON_NULL});
+    return json_emit_value(context,
+                           (JsonEvent){.type = JSON_NULL, .at = json_locate_token(context)});
 }
 
 static int json_on_boolean(void *context, int value)
 {
-    return json_emit_value(context, (JsonEvent){.type = JSON_BOOLEAN, .boolean = value != 0});
+    JsonEvent event = {.type = JSON_BOOLEAN, .boolean = value != 0};
+
+    event.at = json_locate_token(context);
+    return json_emit_value(context, event);
 }
 
 static int json_on_number(void *context, const char *digits, size_t size)
 {
-    return json_emit_value(context, (JsonEvent){.type = JSON_NUMBER, .text = digits, .size = size});
+    JsonEvent event = {.type = JSON_NUMBER, .text = digits, .size = size};
+
+    event.at = json_locate_token(context);
+    return json_emit_value(context, event);
 }
 
 static int json_on_string(void *context, const unsigned char *text, size_t size)
 {
-    return json_emit_value(
-        context, (JsonEvent){.type = JSON_STRING, .text = (const char *)text, .size = size});
+    JsonEvent event = {.type = JSON_STRING, .text = (const char *)text, .size = size};
+
+    event.at = json_locate_token(context);
+    return json_check_string(context, text, size) && json_emit_value(context, event);
 }
 
 static int json_open(JsonReader *reader, JsonType type)
@@ -270,7 +452,7 @@ static int json_open(JsonReader *reader, JsonType type)
     JsonEvent event = {.kind = JSON_EVENT_OPEN, .type = type, .at = json_locate_token(reader)};
 
     if (reader->depth == JSON_DEPTH_MAX) {
-        reader->is_too_deep = true;
+        json_refuse(reader, JSON_TOO_DEEP, reader->token_end - 1);
         return 0;
     }
     json_path_enter(reader);
@@ -314,15 +496,17 @@ static int json_on_key(void *context, const unsigned char *key, size_t size)
 {
     JsonReader *reader = context;
 
+    reader->key_at = json_locate_token(reader);
+    if (!json_check_string(reader, key, size))
+        return 0;
     /* A key with an escape in it stands in yajl's decoding buffer, which the next string overwrites. */
-    if ((const char *)key < reader->text || (const char *)key >= reader->text + reader->size) {
+    if (!json_is_inside(reader, key)) {
         key = (unsigned char *)arena_strndup(&reader->arena, (const char *)key, size);
         if (!key)
             longjmp(reader->no_memory, 1);
     }
     reader->key = (const char *)key;
     reader->key_size = size;
-    reader->key_at = json_locate_token(reader);
     return 1;
 }
 
@@ -342,94 +526,188 @@ static const yajl_callbacks json_callbacks = {
 
 typedef struct JsonLookalike {
     const char *bytes;
-    const char *name;
-    const char *instead;
+    const char *words;
+    bool is_double_quote; /* so that it may be why a string did not end where it was meant to */
 } JsonLookalike;
 
 /* What word processors and web pages put where JSON wants plain characters. */
 static const JsonLookalike json_lookalikes[] = {
-    {"\xE2\x80\x9C", "left curly quote U+201C", "the straight quote \""},
-    {"\xE2\x80\x9D", "right curly quote U+201D", "the straight quote \""},
-    {"\xE2\x80\x9E", "low quote U+201E", "the straight quote \""},
-    {"\xE2\x80\x98", "left single curly quote U+2018", "the straight quote \""},
-    {"\xE2\x80\x99", "right single curly quote U+2019", "the straight quote \""},
-    {"\xC2\xAB", "guillemet U+00AB", "the straight quote \""},
-    {"\xC2\xBB", "guillemet U+00BB", "the straight quote \""},
-    {"\xC2\xA0", "no-break space U+00A0", "a plain space"},
-    {"\xE2\x80\x8B", "zero-width space U+200B", "nothing"},
-    {"\xEF\xBB\xBF", "byte order mark U+FEFF", "nothing"},
-    {"'", "single quote", "the straight double quote \""},
+    {"\xE2\x80\x9C", "left curly quote U+201C: use the straight quote \"", true},
+    {"\xE2\x80\x9D", "right curly quote U+201D: use the straight quote \"", true},
+    {"\xE2\x80\x9E", "low quote U+201E: use the straight quote \"", true},
+    {"\xC2\xAB", "guillemet U+00AB: use the straight quote \"", true},
+    {"\xC2\xBB", "guillemet U+00BB: use the straight quote \"", true},
+    {"\xE2\x80\x98", "left single curly quote U+2018: use the straight double quote \"", false},
+    {"\xE2\x80\x99", "right single curly quote U+2019: use the straight double quote \"", false},
+    {"'", "single quote: use the straight double quote \"", false},
+    {"\xC2\xA0", "no-break space U+00A0: use a plain space", false},
+    {"\xE2\x80\x8B", "zero-width space U+200B: remove it", false},
+    {"\xEF\xBB\xBF", "byte order mark U+FEFF: remove it", false},
 };
 
-static const JsonLookalike *json_find_lookalike(const char *text, size_t size)
+static const JsonLookalike *json_find_lookalike(const JsonReader *reader, size_t offset)
 {
     for (size_t i = 0; i < N_ELEMENTS(json_lookalikes); i++) {
         size_t n = strlen(json_lookalikes[i].bytes);
 
-        if (n <= size && memcmp(text, json_lookalikes[i].bytes, n) == 0)
+        if (n <= reader->size - offset &&
+            memcmp(reader->text + offset, json_lookalikes[i].bytes, n) == 0)
             return &json_lookalikes[i];
     }
     return NULL;
 }
 
-/* A string that was closed by a curly quote runs on to the next straight one: look for the cause before the break. */
-static size_t json_find_cause(const JsonReader *reader, size_t offset)
+/* The double quote that is none between two offsets; *ret_offset tells where. */
+static const JsonLookalike *json_find_quote(const JsonReader *reader, size_t start, size_t end,
+                                            size_t *ret_offset)
 {
-    size_t start = offset;
+    for (size_t i = start; i < end; i++) {
+        const JsonLookalike *lookalike = json_find_lookalike(reader, i);
 
-    if (offset < reader->size &&
-        json_find_lookalike(reader->text + offset, reader->size - offset))
-        return offset;
-    while (start > 0 && offset - start < 4096)
-        start--;
-    for (size_t i = start; i < offset; i++)
-        if (memcmp(reader->text + i, "\xE2\x80", offset - i < 2 ? offset - i : 2) == 0 &&
-            json_find_lookalike(reader->text + i, reader->size - i))
-            return i;
-    return offset;
+        if (lookalike && lookalike->is_double_quote) {
+            *ret_offset = i;
+            return lookalike;
+        }
+    }
+    return NULL;
 }
 
-/* yajl's own words for the error, without its "parse error: " and line end. */
-static void json_yajl_message(JsonReader *reader, char *ret_message, size_t size)
+/*
+ * The look-alike that explains an error at `offset`. A string that a curly quote was to close runs on: to
+ * the end of its line, which is an error, or to the next straight quote, which was to open another string.
+ * Then what that other string holds stands right behind it, where nothing but a separator may.
+ */
+static const JsonLookalike *json_find_cause(const JsonReader *reader, size_t offset,
+                                            size_t *ret_offset)
+{
+    const JsonLookalike *lookalike = json_find_lookalike(reader, offset);
+    size_t last = reader->token_end, next = json_skip_between(reader, last);
+
+    if (lookalike) {
+        *ret_offset = offset;
+        return lookalike;
+    }
+    if (next < offset && reader->text[next] == '"')
+        lookalike = json_find_quote(reader, next + 1, offset, ret_offset);
+    if (!lookalike && last > 0 && last < reader->size && reader->text[last - 1] == '"' &&
+        !json_is_blank(reader->text[last]) && !memchr(",:]}/", reader->text[last], 5))
+        lookalike = json_find_quote(reader, json_string_start(reader, last), last, ret_offset);
+    return lookalike;
+}
+
+static bool json_is_word(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' ||
+           c == '-' || c == '.';
+}
+
+static size_t json_word_start(const JsonReader *reader, size_t end)
+{
+    while (end > reader->token_end && json_is_word(reader->text[end - 1]))
+        end--;
+    return end;
+}
+
+/* Where the token begins that ends at `end` and that stands where it may not. */
+static size_t json_token_start(const JsonReader *reader, size_t end)
+{
+    size_t start = json_word_start(reader, end);
+
+    if (end == 0 || start < end)
+        return start;
+    return reader->text[end - 1] == '"' ? json_string_start(reader, end) : end - 1;
+}
+
+/*
+ * yajl's words for the error without "parse error: " before and a full stop behind them. *offset, how far
+ * yajl had read, becomes where the mistake begins: a token in the wrong place was read to its end.
+ */
+static void json_explain_yajl(JsonReader *reader, size_t *offset, char *ret_message, size_t size)
 {
     const char *words = (const char *)yajl_get_error(reader->yajl, 0, NULL, 0);
     const char *colon = words ? strstr(words, ": ") : NULL;
+    bool is_lexical = words && strncmp(words, "lexical", 7) == 0;
     size_t n;
 
-    words = colon ? colon + 2 : words ? words : "invalid JSON";
+    words = colon ? colon + 2 : "invalid JSON";
+    if (strncmp(words, "after key and value", 19) == 0 || strncmp(words, "trailing", 8) == 0) {
+        *offset = json_skip_blank(reader, reader->token_end);
+    } else if (!is_lexical) {
+        *offset = json_token_start(reader, *offset);
+    } else if (strncmp(words, "invalid char in", 15) == 0) {
+        *offset -= *offset > 0;
+    } else if (strncmp(words, "invalid string in", 17) == 0) {
+        *offset = json_word_start(reader, *offset);
+        words = "a word that is none of true, false and null";
+    } else if (strncmp(words, "invalid bytes", 13) == 0) {
+        size_t start = json_skip_between(reader, reader->token_end);
+
+        *offset = start + json_utf8_prefix(reader->text + start, *offset - start);
+        words = JSON_BAD_UTF8;
+    }
     n = strcspn(words, "\n");
-    (void)snprintf(ret_message, size, "%.*s", (int)(n < size ? n : size - 1), words);
+    n -= n > 0 && words[n - 1] == '.';
+    (void)snprintf(ret_message, size, "%.*s", (int)n, words);
 }
 
-static void json_explain(JsonReader *reader, size_t offset, JsonError *error)
+/* `offset` is how far yajl had read, and `is_unfinished` that it found nothing wrong up to there. */
+static void json_explain(JsonReader *reader, size_t offset, bool is_unfinished, JsonError *error)
 {
     const JsonLookalike *lookalike;
+    const char *words = NULL;
 
-    if (offset > reader->size)
-        offset = reader->size;
-    if (reader->is_too_deep) {
-        (void)snprintf(error->message, sizeof(error->message), "nested deeper than %d levels",
-                       JSON_DEPTH_MAX);
-    } else if (reader->size == 0) {
-        (void)snprintf(error->message, sizeof(error->message), "empty document");
+    if (reader->refusal) {
+        words = reader->refusal;
+        offset = reader->refused_at;
+    } else if (json_skip_blank(reader, 0) == reader->size) {
+        words = "empty document";
+        offset = 0;
+    } else if (is_unfinished) {
+        offset = json_skip_between(reader, reader->token_end);
+        if (offset + 1 < reader->size && memcmp(reader->text + offset, "/*", 2) == 0) {
+            words = "a comment that is not closed";
+        } else {
+            words = "the document ends before it is complete";
+            offset = reader->size;
+        }
     } else {
-        offset = json_find_cause(reader, offset);
-        lookalike = json_find_lookalike(reader->text + offset, reader->size - offset);
-        if (lookalike)
-            (void)snprintf(error->message, sizeof(error->message), "%s: use %s", lookalike->name,
-                           lookalike->instead);
-        else if (offset >= reader->size)
-            (void)snprintf(error->message, sizeof(error->message),
-                           "the document ends before it is complete");
-        else
-            json_yajl_message(reader, error->message, sizeof(error->message));
+        json_explain_yajl(reader, &offset, error->message, sizeof(error->message));
     }
+    lookalike = reader->refusal ? NULL : json_find_cause(reader, offset, &offset);
+    if (lookalike)
+        words = lookalike->words;
+    if (words)
+        (void)snprintf(error->message, sizeof(error->message), "%s", words);
     reader->scanned = 0;
     reader->position = (JsonPosition){1, 1};
     error->at = json_locate(reader, offset);
 }
 
 /* ---- reading ---- */
+
+/* yajl takes the beginning of any token behind the document for a token that is still to come. */
+static bool json_is_trailed(JsonReader *reader)
+{
+    size_t offset = json_skip_blank(reader, reader->token_end);
+
+    if (offset == reader->size)
+        return false;
+    json_refuse(reader,
+                reader->size - offset >= 2 && memcmp(reader->text + offset, "/*", 2) == 0
+                    ? "a comment that is not closed"
+                    : "trailing garbage",
+                offset);
+    return true;
+}
+
+/* Whether the whole document begins as a number. */
+static bool json_is_number(const JsonReader *reader)
+{
+    size_t start = json_skip_blank(reader, 0);
+
+    return !reader->is_root_read && start < reader->size &&
+           memchr("-0123456789", reader->text[start], 11);
+}
 
 /* Reads in a function of its own, so that longjmp() leaves none of its caller's variables undefined. */
 static int json_run(JsonReader *reader, JsonError *ret_error)
@@ -446,17 +724,17 @@ static int json_run(JsonReader *reader, JsonError *ret_error)
         (void)yajl_config(reader->yajl, yajl_allow_comments, 1);
     status = yajl_parse(reader->yajl, (const unsigned char *)reader->text, reader->size);
     offset = yajl_get_bytes_consumed(reader->yajl);
-    if (status == yajl_status_ok && reader->depth == 0 && !reader->is_root_read) {
-        /* A number as the whole document is complete only when something follows it. */
+    if (status == yajl_status_ok && json_is_number(reader)) {
+        /* yajl ends a number only when something follows it. */
         status = yajl_parse(reader->yajl, &blank, 1);
         offset = reader->size;
     }
-    if (status == yajl_status_client_canceled && !reader->is_too_deep)
+    if (status == yajl_status_client_canceled && !reader->refusal)
         return JSON_E_STOPPED;
-    if (status == yajl_status_ok && reader->is_root_read)
+    if (status == yajl_status_ok && reader->is_root_read && !json_is_trailed(reader))
         return 0;
     if (ret_error)
-        json_explain(reader, status == yajl_status_ok ? reader->size : offset, ret_error);
+        json_explain(reader, offset, status == yajl_status_ok, ret_error);
     return JSON_E_SYNTAX;
 }
 

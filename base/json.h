@@ -22,8 +22,9 @@
 #include <stdint.h>
 
 enum {
-    JSON_E_SYNTAX = 1, /* not JSON, or nested too deeply; events up to the break were delivered */
-    JSON_E_STOPPED,    /* the callback said so */
+    JSON_E_SYNTAX =
+        1,          /* not JSON, not UTF-8 or nested too deeply; what stood before was delivered */
+    JSON_E_STOPPED, /* the callback said so */
 };
 
 typedef enum JsonType {
@@ -63,7 +64,7 @@ typedef struct JsonEvent {
     /*
      * Path from the document: "" itself, "/key" a member, "/[]" any element of an array. In keys "~",
      * "/" and "[" stand as "~0", "~1" (RFC 6901) and "~2". NULL below a path that is too long for any
-     * that a caller could look for.
+     * that a caller could look for, and below a key that holds a NUL.
      */
     const char *path;
 
@@ -92,10 +93,14 @@ enum {
 
 /*
  * Reads `size` bytes as one document. 0, JSON_E_SYNTAX (with *ret_error, which may be NULL), JSON_E_STOPPED,
- * or -ENOMEM. A number that the text may have cut off at its end is never delivered.
+ * or -ENOMEM. A number that the text may have cut off at its end is never delivered, unless it is all that the
+ * document holds.
  */
 int json_read(const char *text, size_t size, unsigned flags, JsonHandler handler, void *userdata,
               JsonError *ret_error);
+
+/* Whether these bytes are UTF-8 (RFC 3629), as strings that are read are and strings that are written must be. */
+bool json_is_utf8(const char *text, size_t size);
 
 /* The digits of a JSON number as an integer: 0 or -ERANGE for fractions, exponents and what does not fit. */
 int json_parse_int64(const char *digits, size_t size, int64_t *ret_number);

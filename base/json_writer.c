@@ -62,7 +62,6 @@ void json_writer_begin(JsonWriter *writer, Buffer *buffer)
         return;
     }
     (void)yajl_gen_config(writer->generator, yajl_gen_print_callback, json_writer_print, writer);
-    (void)yajl_gen_config(writer->generator, yajl_gen_validate_utf8, 1);
 }
 
 int json_writer_end(JsonWriter *writer)
@@ -72,43 +71,45 @@ int json_writer_end(JsonWriter *writer)
     return writer->error;
 }
 
-static void json_writer_check(JsonWriter *writer, yajl_gen_status status)
+/* Not ok is a call in the wrong order, which is a bug. That the buffer is full the printing has noted. */
+static void json_writer_check(yajl_gen_status status)
 {
-    if (status == yajl_gen_invalid_string)
-        json_writer_fail(writer, JSON_WRITER_E_TEXT);
-    else /* all else is a call in the wrong order, which is a bug */
-        assert(status == yajl_gen_status_ok);
+    assert(status == yajl_gen_status_ok);
+    (void)status;
 }
 
 void json_writer_open_object(JsonWriter *writer)
 {
     if (writer->error == 0)
-        json_writer_check(writer, yajl_gen_map_open(writer->generator));
+        json_writer_check(yajl_gen_map_open(writer->generator));
 }
 
 void json_writer_close_object(JsonWriter *writer)
 {
     if (writer->error == 0)
-        json_writer_check(writer, yajl_gen_map_close(writer->generator));
+        json_writer_check(yajl_gen_map_close(writer->generator));
 }
 
 void json_writer_open_array(JsonWriter *writer)
 {
     if (writer->error == 0)
-        json_writer_check(writer, yajl_gen_array_open(writer->generator));
+        json_writer_check(yajl_gen_array_open(writer->generator));
 }
 
 void json_writer_close_array(JsonWriter *writer)
 {
     if (writer->error == 0)
-        json_writer_check(writer, yajl_gen_array_close(writer->generator));
+        json_writer_check(yajl_gen_array_close(writer->generator));
 }
 
 void json_writer_text(JsonWriter *writer, const char *text, size_t size)
 {
-    if (writer->error == 0)
-        json_writer_check(
-            writer, yajl_gen_string(writer->generator, (const unsigned char *)text, size));
+    if (writer->error != 0)
+        return;
+    if (json_is_utf8(text, size)) /* yajl's own check lets overlong forms and surrogates pass */
+        json_writer_check(yajl_gen_string(writer->generator, (const unsigned char *)text, size));
+    else
+        json_writer_fail(writer, JSON_WRITER_E_TEXT);
 }
 
 void json_writer_key(JsonWriter *writer, const char *key)
@@ -132,19 +133,19 @@ void json_writer_secret(JsonWriter *writer, const Secret *secret)
 void json_writer_null(JsonWriter *writer)
 {
     if (writer->error == 0)
-        json_writer_check(writer, yajl_gen_null(writer->generator));
+        json_writer_check(yajl_gen_null(writer->generator));
 }
 
 void json_writer_boolean(JsonWriter *writer, bool value)
 {
     if (writer->error == 0)
-        json_writer_check(writer, yajl_gen_bool(writer->generator, value));
+        json_writer_check(yajl_gen_bool(writer->generator, value));
 }
 
 void json_writer_number(JsonWriter *writer, const char *digits, size_t size)
 {
     if (writer->error == 0)
-        json_writer_check(writer, yajl_gen_number(writer->generator, digits, size));
+        json_writer_check(yajl_gen_number(writer->generator, digits, size));
 }
 
 void json_writer_int(JsonWriter *writer, int64_t value)
