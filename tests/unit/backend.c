@@ -1,0 +1,107 @@
+#include "tests/unit/backend.h"
+
+#include <assert.h>
+#include <string.h>
+
+static Served *backend_find(void *userdata, const char *name, size_t size)
+{
+    Backend *backend = userdata;
+
+    backend->n_finds++;
+    for (size_t i = 0; i < backend->n; i++) {
+        Served *served = &backend->instances[i].served;
+
+        if (strlen(served->name) == size && memcmp(served->name, name, size) == 0)
+            return served;
+    }
+    return NULL;
+}
+
+static BackendInstance *backend_instance(Backend *backend, const Served *served)
+{
+    for (size_t i = 0; i < backend->n; i++)
+        if (&backend->instances[i].served == served)
+            return &backend->instances[i];
+    assert(0);
+    return NULL;
+}
+
+static Served *backend_next(void *userdata, const Served *previous)
+{
+    Backend *backend = userdata;
+    size_t i = previous ? (size_t)(backend_instance(backend, previous) - backend->instances) + 1
+                        : 0;
+
+    return i < backend->n ? &backend->instances[i].served : NULL;
+}
+
+const ServerOperations backend_operations = {backend_find, backend_next};
+
+void backend_init(Backend *backend)
+{
+    *backend = (Backend){};
+}
+
+void backend_deinit(Backend *backend)
+{
+    for (size_t i = 0; i < backend->n; i++) {
+        BackendInstance *instance = &backend->instances[i];
+
+        served_deinit(&instance->served);
+        acl_deinit(&instance->allow);
+        acl_deinit(&instance->allow_authorization);
+        (void)secret_unref(instance->token);
+    }
+    backend->n = 0;
+}
+
+static void backend_fill(Acl *acl, const char *entry)
+{
+    int r;
+
+    acl_deinit(acl);
+    if (!entry)
+        return;
+    r = acl_add(acl, entry);
+    assert(r == 0);
+}
+
+Served *backend_add(Backend *backend, const char *name, const char *allow,
+                    const char *allow_authorization)
+{
+    BackendInstance *instance = &backend->instances[backend->n++];
+    Served *served = &instance->served;
+
+    assert(backend->n <= BACKEND_INSTANCES_MAX);
+    backend_fill(&instance->allow, allow);
+    backend_fill(&instance->allow_authorization, allow_authorization);
+    served_init(served);
+    served->name = name;
+    served->element = "jira";
+    served->account = "default";
+    served->since = 1000;
+    served->allow = &instance->allow;
+    served->allow_authorization = &instance->allow_authorization;
+    return served;
+}
+
+void backend_set_token(Backend *backend, Served *served, const char *token)
+{
+    BackendInstance *instance = backend_instance(backend, served);
+    int r;
+
+    instance->token = secret_unref(instance->token);
+    served->state = SERVED_PENDING;
+    if (token) {
+        r = secret_new(token, strlen(token), &instance->token);
+        assert(r == 0);
+        served->state = SERVED_READY;
+        served->id = 42;
+    }
+    served->token = instance->token;
+}
+
+void backend_set_allow(Backend *backend, Served *served, const char *allow)
+{
+    backend_fill(&backend_instance(backend, served)->allow, allow);
+}

@@ -1,0 +1,42 @@
+#pragma once
+
+/*
+ * A stand-in for the daemon behind the server: a few instances that a test sets as it likes.
+ */
+
+#include "base/acl.h"
+#include "ipc/served.h"
+#include "ipc/server_operations.h"
+
+enum {
+    BACKEND_INSTANCES_MAX = 8,
+};
+
+typedef struct BackendInstance {
+    Served served;
+    Acl allow;
+    Acl allow_authorization;
+    Secret *token;
+} BackendInstance;
+
+typedef struct Backend {
+    BackendInstance instances[BACKEND_INSTANCES_MAX];
+    size_t n;
+    size_t n_finds; /* times that an instance was looked for */
+} Backend;
+
+/* For ServerOperations; userdata is the Backend. */
+extern const ServerOperations backend_operations;
+
+void backend_init(Backend *backend);
+void backend_deinit(Backend *backend);
+
+/* A pending instance without a token; `allow` and `allow_authorization` are one entry each, or NULL. */
+Served *backend_add(Backend *backend, const char *name, const char *allow,
+                    const char *allow_authorization);
+
+/* NULL takes the token away. Saying server_changed() is the test's part. */
+void backend_set_token(Backend *backend, Served *served, const char *token);
+
+/* Makes `allow` the one entry of the list, or none for NULL. */
+void backend_set_allow(Backend *backend, Served *served, const char *allow);

@@ -1,0 +1,105 @@
+#include "ipc/quota.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+
+static Quota quota;
+static QuotaCharge charges[CONNECTIONS_MAX + 1];
+
+static int setup(void **state)
+{
+    (void)state;
+    quota_init(&quota);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CONNECTIONS_MAX + 1; i++)
+        quota_release(&charges[i]);
+    quota_deinit(&quota);
+    return 0;
+}
+
+static void expect_share(QuotaKind kind, unsigned max)
+{
+    for (unsigned i = 0; i < max; i++)
+        assert_int_equal(quota_charge(&quota, 1000, kind, &charges[i]), 0);
+    assert_int_equal(quota_charge(&quota, 1000, kind, &charges[max]), QUOTA_E_USER);
+    assert_null(charges[max].quota);
+
+    /* Others have their own share, also one in the same chain. */
+    assert_int_equal(quota_charge(&quota, 1000 + QUOTA_N_CHAINS, kind, &charges[max]), 0);
+    quota_release(&charges[max]);
+
+    quota_release(&charges[0]);
+    quota_release(&charges[0]);
+    assert_int_equal(quota_charge(&quota, 1000, kind, &charges[0]), 0);
+    assert_int_equal(quota_charge(&quota, 1000, kind, &charges[max]), QUOTA_E_USER);
+}
+
+static void test_connections_of_a_user(void **state)
+{
+    (void)state;
+    expect_share(QUOTA_CONNECTIONS, CONNECTIONS_PER_UID_MAX);
+}
+
+static void test_waiting_of_a_user(void **state)
+{
+    (void)state;
+    expect_share(QUOTA_WAITING, WAITING_PER_UID_MAX);
+}
+
+static void test_kinds_are_apart(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < WAITING_PER_UID_MAX; i++)
+        assert_int_equal(quota_charge(&quota, 1000, QUOTA_WAITING, &charges[i]), 0);
+    assert_int_equal(quota_charge(&quota, 1000, QUOTA_CONNECTIONS, &charges[WAITING_PER_UID_MAX]),
+                     0);
+}
+
+static void test_total(void **state)
+{
+    unsigned n = 0;
+
+    (void)state;
+    for (uid_t uid = 1; n < CONNECTIONS_MAX; n++) {
+        if (quota_charge(&quota, uid, QUOTA_CONNECTIONS, &charges[n]) == QUOTA_E_USER)
+            assert_int_equal(quota_charge(&quota, ++uid, QUOTA_CONNECTIONS, &charges[n]), 0);
+    }
+    assert_int_equal(quota_charge(&quota, 5000, QUOTA_CONNECTIONS, &charges[n]), QUOTA_E_TOTAL);
+    assert_int_equal(quota_charge(&quota, 0, QUOTA_CONNECTIONS, &charges[n]), QUOTA_E_TOTAL);
+    quota_release(&charges[7]);
+    assert_int_equal(quota_charge(&quota, 0, QUOTA_CONNECTIONS, &charges[7]), 0);
+    assert_int_equal(quota_charge(&quota, 0, QUOTA_CONNECTIONS, &charges[n]), QUOTA_E_TOTAL);
+}
+
+static void test_root(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+        assert_int_equal(quota_charge(&quota, 0, QUOTA_CONNECTIONS, &charges[i]), 0);
+    assert_int_equal(quota_charge(&quota, 0, QUOTA_CONNECTIONS, &charges[CONNECTIONS_MAX]),
+                     QUOTA_E_TOTAL);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_connections_of_a_user, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_waiting_of_a_user, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kinds_are_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_total, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_root, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
