@@ -269,7 +269,8 @@ ssize_t send(int fd, const void *data, size_t size, int flags)
 ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *address,
                socklen_t address_size)
 {
-    FaultsVerdict verdict = faults_begin("sendto", fd, NULL, size);
+    FaultsVerdict verdict = address ? faults_begin_address("sendto", address, address_size)
+                                    : faults_begin("sendto", fd, NULL, size);
 
     return CALLS_RUN(verdict, SYS_sendto, fd, data, calls_limit(&verdict, size), flags, address,
                      address_size);

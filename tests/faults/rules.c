@@ -106,16 +106,19 @@ static int rules_parse_member(FaultsRule *rule, const char *key, const char *val
     return r;
 }
 
-static int rules_parse_rule(FaultsRule *rule, char *text)
+/* Leaves *ret_wrong where it stopped. */
+static int rules_parse_rule(FaultsRule *rule, char *text, const char **ret_wrong)
 {
     char *rest = text, *member = strsep(&rest, ":");
 
     *rule = (FaultsRule){.n = 1, .count = -1, .short_max = SIZE_MAX};
+    *ret_wrong = member;
     if (rules_parse_glob(member, rule->function) < 0)
         return -1;
     while ((member = strsep(&rest, ":"))) {
         char *value = member, *key = strsep(&value, "=");
 
+        *ret_wrong = key;
         if (rules_parse_member(rule, key, value ? value : "") < 0)
             return -1;
     }
@@ -130,10 +133,9 @@ int faults_rules_parse(FaultsTable *table, char *text, const char **ret_wrong)
          piece = strtok_r(NULL, RULES_SEPARATORS, &state)) {
         FaultsRule *rule = &table->rules[table->n_rules];
 
-        if (table->n_rules == FAULTS_RULES_MAX || rules_parse_rule(rule, piece) < 0) {
-            *ret_wrong = piece;
+        *ret_wrong = "too many rules";
+        if (table->n_rules == FAULTS_RULES_MAX || rules_parse_rule(rule, piece, ret_wrong) < 0)
             return -1;
-        }
         table->has_path = table->has_path || rule->path[0];
         table->n_rules++;
     }
