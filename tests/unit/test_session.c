@@ -1,0 +1,787 @@
+/*
+ * What is answered to which call, byte for byte. Who asks, and in what state the instances are, is set by each test.
+ */
+
+#include "ipc/session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/limits.h"
+#include "ipc/interface.h"
+#include "tests/unit/backend.h"
+
+#define NOW (5 * USEC_PER_SEC)
+
+typedef struct Fixture {
+    Backend backend;
+    SessionShared shared;
+    Peer peer;
+    Session session;
+    unsigned n_changes;
+} Fixture;
+
+static Fixture fixture;
+
+static void on_change(Wait *wait)
+{
+    assert_ptr_equal(session_of_wait(wait), &fixture.session);
+    fixture.n_changes++;
+    session_answer_again(&fixture.session, false);
+    session_advance(&fixture.session, NOW);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture = (Fixture){.peer = {.fd = -1, .uid = 1000, .gid = 1000, .has_groups = true}};
+    backend_init(&fixture.backend);
+    session_shared_init(&fixture.shared, &backend_operations, &fixture.backend);
+    session_init(&fixture.session, &fixture.shared, &fixture.peer, on_change);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    session_deinit(&fixture.session);
+    session_shared_deinit(&fixture.shared);
+    backend_deinit(&fixture.backend);
+    return 0;
+}
+
+static void feed_bytes(const char *data, size_t size)
+{
+    while (size > 0) {
+        size_t room;
+        char *space;
+
+        assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+        assert_int_equal(session_reserve(&fixture.session, &space, &room), 0);
+        if (room > size)
+            room = size;
+        memcpy(space, data, room);
+        session_commit(&fixture.session, room);
+        data += room;
+        size -= room;
+        session_advance(&fixture.session, NOW);
+    }
+}
+
+/* One message, with its NUL. */
+static void feed(const char *text)
+{
+    feed_bytes(text, strlen(text) + 1);
+}
+
+/* Exactly these messages were written, each with its NUL. They are then taken. */
+static void expect_all(const char *const *texts, size_t n)
+{
+    Buffer *unsent = &fixture.session.unsent;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t size = strlen(texts[i]) + 1;
+
+        if (buffer_size(unsent) < size || memcmp(buffer_data(unsent), texts[i], size) != 0)
+            fail_msg("\"%.*s\" instead of \"%s\"", (int)buffer_size(unsent), buffer_data(unsent),
+                     texts[i]);
+        buffer_consume(unsent, size);
+    }
+    if (buffer_size(unsent) > 0)
+        fail_msg("\"%.*s\" besides", (int)buffer_size(unsent), buffer_data(unsent));
+}
+
+static void expect(const char *text)
+{
+    expect_all(&text, 1);
+}
+
+static void expect_nothing(void)
+{
+    expect_all(NULL, 0);
+}
+
+/* ---- every call without anything to it ---- */
+
+#define ERROR(name, parameters) "{\"error\":\"" name "\",\"parameters\":{" parameters "}}"
+#define INVALID(parameter)                                                                         \
+    ERROR("org.varlink.service.InvalidParameter", "\"parameter\":\"" parameter "\"")
+#define DENIED ERROR("org.varlink.service.PermissionDenied", "")
+#define UNIMPLEMENTED(method)                                                                      \
+    ERROR("org.varlink.service.MethodNotImplemented", "\"method\":\"" method "\"")
+#define NO_SUCH(instance)        ERROR("io.elementd.NoSuchInstance", "\"instance\":\"" instance "\"")
+#define CALL(method, parameters) "{\"method\":\"" method "\",\"parameters\":{" parameters "}}"
+#define GET_TOKEN(parameters)    CALL("io.elementd.GetToken", parameters)
+#define TOKEN_REPLY                                                                                \
+    "{\"parameters\":{\"token\":\"s3cret/+=\",\"id\":42,\"verifiedUSec\":1700000000000000}}"
+
+typedef struct AnswerCase {
+    uid_t uid;
+    const char *call;
+    const char *reply;
+} AnswerCase;
+
+/* "mine" has a token and lets user 1000 in, "header" lets them have the header alone, "other" nobody. */
+static const AnswerCase answers[] = {
+    /* org.varlink.service */
+    {1000, "{\"method\":\"org.varlink.service.GetInfo\"}",
+     "{\"parameters\":{\"vendor\":\"elementd\",\"product\":\"elementd\",\"version\":\"" ELEMENTD_VERSION
+     "\",\"url\":\"https://github.com/elementd/elementd\","
+     "\"interfaces\":[\"io.elementd\",\"org.varlink.service\"]}}"},
+    {1000, CALL("org.varlink.service.GetInfo", "\"x\":1"), INVALID("x")},
+    {1000, CALL("org.varlink.service.GetInterfaceDescription", ""), INVALID("interface")},
+    {1000, CALL("org.varlink.service.GetInterfaceDescription", "\"interface\":\"a.b\""),
+     ERROR("org.varlink.service.InterfaceNotFound", "\"interface\":\"a.b\"")},
+    {1000,
+     CALL("org.varlink.service.GetInterfaceDescription", "\"interface\":\"io.elementd\\u0000\""),
+     INVALID("interface")},
+
+    /* names */
+    {1000, CALL("io.elementd.Nothing", ""),
+     ERROR("org.varlink.service.MethodNotFound", "\"method\":\"io.elementd.Nothing\"")},
+    {1000, CALL("io.elementd.gettoken", ""),
+     ERROR("org.varlink.service.MethodNotFound", "\"method\":\"io.elementd.gettoken\"")},
+    {1000, CALL("io.elementd.", ""),
+     ERROR("org.varlink.service.MethodNotFound", "\"method\":\"io.elementd.\"")},
+    {1000, CALL("org.example.Method", ""),
+     ERROR("org.varlink.service.InterfaceNotFound", "\"interface\":\"org.example\"")},
+    {1000, CALL(".GetToken", ""),
+     ERROR("org.varlink.service.InterfaceNotFound", "\"interface\":\"\"")},
+    {1000, CALL("GetToken", ""),
+     ERROR("org.varlink.service.MethodNotFound", "\"method\":\"GetToken\"")},
+    {1000, CALL("", ""), ERROR("org.varlink.service.MethodNotFound", "\"method\":\"\"")},
+
+    /* parameters */
+    {1000, "{\"method\":\"io.elementd.GetToken\"}", INVALID("instance")},
+    {1000, "{\"method\":\"io.elementd.GetToken\",\"parameters\":null}", INVALID("instance")},
+    {1000, GET_TOKEN(""), INVALID("instance")},
+    {1000, GET_TOKEN("\"instance\":null"), INVALID("instance")},
+    {1000, GET_TOKEN("\"instance\":1"), INVALID("instance")},
+    {1000, GET_TOKEN("\"instance\":[\"mine\"]"), INVALID("instance")},
+    {1000, GET_TOKEN("\"instance\":\"mine\\u0000\""), INVALID("instance")},
+    {1000, GET_TOKEN("\"instance\":\"mine\",\"instance\":\"mine\""), INVALID("instance")},
+    {1000, GET_TOKEN("\"instance\":\"mine\",\"Instance\":\"mine\""), INVALID("Instance")},
+    {1000, GET_TOKEN("\"instance\":\"mine\",\"\":1"), INVALID("")},
+    {1000, GET_TOKEN("\"instance\":\"mine\",\"a\\u0000b\":1"), INVALID("a\\u0000b")},
+    {1000, GET_TOKEN("\"instance\":\"mine\",\"timeoutUSec\":\"1\""), INVALID("timeoutUSec")},
+    {1000, GET_TOKEN("\"instance\":\"mine\",\"timeoutUSec\":-1"), INVALID("timeoutUSec")},
+    {1000, GET_TOKEN("\"instance\":\"mine\",\"timeoutUSec\":1.0"), INVALID("timeoutUSec")},
+    {1000, GET_TOKEN("\"instance\":\"mine\",\"timeoutUSec\":1e3"), INVALID("timeoutUSec")},
+    {1000, GET_TOKEN("\"instance\":\"mine\",\"timeoutUSec\":9223372036854775808"),
+     INVALID("timeoutUSec")},
+    {1000, GET_TOKEN("\"instance\":\"mine\",\"timeoutUSec\":true"), INVALID("timeoutUSec")},
+    {1000, GET_TOKEN("\"timeoutUSec\":null,\"instance\":\"mine\",\"timeoutUSec\":1"),
+     INVALID("timeoutUSec")},
+    {1000, GET_TOKEN("\"timeoutUSec\":0"), INVALID("instance")},
+
+    /* GetToken */
+    {1000, GET_TOKEN("\"instance\":\"mine\""), TOKEN_REPLY},
+    {1000, GET_TOKEN("\"instance\":\"mine\",\"timeoutUSec\":null"), TOKEN_REPLY},
+    {1000, GET_TOKEN("\"timeoutUSec\":0,\"instance\":\"mine\""), TOKEN_REPLY},
+    {1000, GET_TOKEN("\"instance\":\"mine\",\"timeoutUSec\":9223372036854775807"), TOKEN_REPLY},
+    {1000, GET_TOKEN("\"instance\":\"m\\u0069ne\""), TOKEN_REPLY},
+    {1000,
+     "{\"method\":\"io.elementd.GetToken\",\"parameters\":{\"instance\":\"mine\"},\"more\":true}",
+     TOKEN_REPLY},
+    {0, GET_TOKEN("\"instance\":\"mine\""), TOKEN_REPLY},
+    {1001, GET_TOKEN("\"instance\":\"mine\""), DENIED},
+    {1000, GET_TOKEN("\"instance\":\"header\""), DENIED},
+    {1000, GET_TOKEN("\"instance\":\"other\""), DENIED},
+    {1000, GET_TOKEN("\"instance\":\"other\",\"timeoutUSec\":1000000"), DENIED},
+    {1000, GET_TOKEN("\"instance\":\"min\""), NO_SUCH("min")},
+    {1000, GET_TOKEN("\"instance\":\"\""), NO_SUCH("")},
+    {0, GET_TOKEN("\"instance\":\"nobody\""), NO_SUCH("nobody")},
+    {0, GET_TOKEN("\"instance\":\"other\""),
+     ERROR("io.elementd.NotReady", "\"instance\":\"other\",\"state\":\"pending\"")},
+    {1000,
+     "{\"method\":\"io.elementd.GetToken\",\"parameters\":{\"instance\":\"mine\"},\"upgrade\":true}",
+     UNIMPLEMENTED("io.elementd.GetToken")},
+
+    /* GetAuthorization */
+    {1000, CALL("io.elementd.GetAuthorization", "\"instance\":\"mine\""), DENIED},
+    {1000, CALL("io.elementd.GetAuthorization", "\"instance\":\"nobody\""), NO_SUCH("nobody")},
+    {1000, CALL("io.elementd.GetAuthorization", "\"instance\":\"header\""),
+     ERROR("io.elementd.NotReady", "\"instance\":\"header\",\"state\":\"pending\"")},
+    {0, CALL("io.elementd.GetAuthorization", "\"instance\":\"mine\""),
+     "{\"parameters\":{\"authorization\":\"User u=, Organization o=, Element s3cret/+=\"}}"},
+
+    /* ListInstances */
+    {1001, CALL("io.elementd.ListInstances", ""), "{\"parameters\":{\"instances\":[]}}"},
+    {1001, CALL("io.elementd.ListInstances", "\"instance\":\"mine\""), INVALID("instance")},
+
+    /* what is described, and comes later: with its checks in place */
+    {1000, CALL("io.elementd.WatchToken", "\"instance\":\"mine\""),
+     ERROR("org.varlink.service.ExpectedMore", "")},
+    {1000, CALL("io.elementd.WatchToken", "\"instance\":\"other\""), DENIED},
+    {1000,
+     "{\"method\":\"io.elementd.WatchToken\",\"parameters\":{\"instance\":\"mine\"},\"more\":true}",
+     UNIMPLEMENTED("io.elementd.WatchToken")},
+    {1000, CALL("io.elementd.WatchInstances", ""), ERROR("org.varlink.service.ExpectedMore", "")},
+    {1000, "{\"method\":\"io.elementd.WatchInstances\",\"more\":true}",
+     UNIMPLEMENTED("io.elementd.WatchInstances")},
+    {1000, CALL("io.elementd.ReportRejected", "\"instance\":\"mine\""), INVALID("token")},
+    {1000, CALL("io.elementd.ReportRejected", "\"instance\":\"mine\",\"token\":\"x\""),
+     UNIMPLEMENTED("io.elementd.ReportRejected")},
+    {1000, CALL("io.elementd.ReportRejected", "\"instance\":\"other\",\"token\":\"x\""), DENIED},
+    {1000, CALL("io.elementd.Reload", ""), DENIED},
+    {1000, CALL("io.elementd.Reload", "\"x\":1"), DENIED},
+    {0, CALL("io.elementd.Reload", ""), UNIMPLEMENTED("io.elementd.Reload")},
+    {1000, CALL("io.elementd.Retry", "\"instance\":\"nobody\""), DENIED},
+    {0, CALL("io.elementd.Retry", "\"instance\":\"nobody\""), NO_SUCH("nobody")},
+    {0, CALL("io.elementd.Retry", "\"instance\":\"mine\""), UNIMPLEMENTED("io.elementd.Retry")},
+};
+
+static void fill_backend(Secret **ret_user, Secret **ret_organization)
+{
+    Served *mine = backend_add(&fixture.backend, "mine", "user:1000", NULL);
+
+    assert_int_equal(secret_new("u=", 2, ret_user), 0);
+    assert_int_equal(secret_new("o=", 2, ret_organization), 0);
+    backend_set_token(&fixture.backend, mine, "s3cret/+=");
+    mine->verified = UINT64_C(1700000000000000);
+    mine->user = *ret_user;
+    mine->organization = *ret_organization;
+    (void)backend_add(&fixture.backend, "header", NULL, "user:1000");
+    (void)backend_add(&fixture.backend, "other", NULL, NULL);
+}
+
+static void test_answers(void **state)
+{
+    _cleanup_(secret_unrefp) Secret *user = NULL, *organization = NULL;
+
+    (void)state;
+    fill_backend(&user, &organization);
+    for (int round = 0; round < 2; round++) { /* made once, ready-made then */
+        for (size_t i = 0; i < N_ELEMENTS(answers); i++) {
+            fixture.peer.uid = answers[i].uid;
+            feed(answers[i].call);
+            if (session_need(&fixture.session) != SESSION_NEEDS_BYTES)
+                fail_msg("%s: not answered", answers[i].call);
+            expect(answers[i].reply);
+        }
+    }
+}
+
+/* The same stream in every way that a socket could cut it. */
+static void test_answers_in_pieces(void **state)
+{
+    _cleanup_(secret_unrefp) Secret *user = NULL, *organization = NULL;
+
+    (void)state;
+    fill_backend(&user, &organization);
+    for (size_t i = 0; i < N_ELEMENTS(answers); i++) {
+        const char *call = answers[i].call;
+
+        fixture.peer.uid = answers[i].uid;
+        for (size_t j = 0; j < strlen(call); j++) {
+            feed_bytes(call + j, 1);
+            expect_nothing();
+        }
+        feed_bytes("", 1);
+        expect(answers[i].reply);
+    }
+}
+
+static void test_oneway(void **state)
+{
+    _cleanup_(secret_unrefp) Secret *user = NULL, *organization = NULL;
+
+    (void)state;
+    fill_backend(&user, &organization);
+    feed(
+        "{\"method\":\"io.elementd.GetToken\",\"oneway\":true,\"parameters\":{\"instance\":\"mine\"}}");
+    feed(
+        "{\"method\":\"io.elementd.GetToken\",\"oneway\":true,\"parameters\":{\"instance\":\"nobody\"}}");
+    feed("{\"method\":\"org.example.X\",\"oneway\":true}");
+    fixture.peer.uid = 0;
+    feed("{\"method\":\"io.elementd.GetToken\",\"oneway\":true,"
+         "\"parameters\":{\"instance\":\"other\",\"timeoutUSec\":1000000}}");
+    expect_nothing();
+    feed(GET_TOKEN("\"instance\":\"mine\""));
+    expect(TOKEN_REPLY);
+}
+
+static void test_descriptions(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < interfaces_n; i++) {
+        _cleanup_(buffer_deinit) Buffer expected = BUFFER_INIT(REPLY_BYTES_MAX);
+        _cleanup_(freep) char *call = NULL;
+        VarlinkWriter writer;
+
+        assert_true(
+            asprintf(&call,
+                     CALL("org.varlink.service.GetInterfaceDescription", "\"interface\":\"%s\""),
+                     interfaces[i].name) > 0);
+        feed(call);
+        varlink_begin_reply(&writer, &expected, false);
+        json_writer_key(&writer.json, "description");
+        json_writer_string(&writer.json, interfaces[i].text);
+        assert_int_equal(varlink_end(&writer), 0);
+        expect(buffer_data(&expected));
+    }
+}
+
+/* Each method that is described answers something else than MethodNotFound. */
+static void test_described_methods_are_known(void **state)
+{
+    unsigned n = 0;
+
+    (void)state;
+    fixture.peer.uid = 0;
+    for (size_t i = 0; i < interfaces_n; i++) {
+        const char *p = interfaces[i].text;
+
+        while ((p = strstr(p, "\nmethod "))) {
+            _cleanup_(freep) char *call = NULL;
+
+            p += strlen("\nmethod ");
+            assert_true(asprintf(&call, CALL("%s.%.*s", "\"unknown\":1"), interfaces[i].name,
+                                 (int)strcspn(p, "("), p) > 0);
+            feed(call);
+            expect(INVALID("unknown"));
+            n++;
+        }
+    }
+    assert_int_equal(n, 10);
+}
+
+/* ---- what is told of instances ---- */
+
+static void test_list(void **state)
+{
+    _cleanup_(secret_unrefp) Secret *user = NULL, *organization = NULL;
+    Served *broken;
+
+    (void)state;
+    fill_backend(&user, &organization);
+    broken = backend_add(&fixture.backend, "broken", "any", NULL);
+    broken->state = SERVED_FAILED;
+    broken->element = "";
+    broken->retry = 7;
+    broken->attempts = 3;
+    broken->problem = "bad \"quotes\"";
+    feed(CALL("io.elementd.ListInstances", ""));
+#define MINE                                                                                         \
+    "{\"name\":\"mine\",\"element\":\"jira\",\"account\":\"default\",\"state\":\"ready\",\"id\":42," \
+    "\"hasToken\":true,\"sinceUSec\":1000,\"verifiedUSec\":1700000000000000,\"attempts\":0}"
+#define PENDING(name)                                                                              \
+    "{\"name\":\"" name "\",\"element\":\"jira\",\"account\":\"default\",\"state\":\"pending\","   \
+    "\"hasToken\":false,\"sinceUSec\":1000,\"attempts\":0}"
+#define BROKEN                                                                                               \
+    "{\"name\":\"broken\",\"element\":\"\",\"account\":\"default\",\"state\":\"failed\",\"hasToken\":false," \
+    "\"sinceUSec\":1000,\"retryUSec\":7,\"attempts\":3,\"problem\":\"bad \\\"quotes\\\"\"}"
+    expect("{\"parameters\":{\"instances\":[" MINE "," PENDING("header") "," BROKEN "]}}");
+    fixture.peer.uid = 0;
+    feed(CALL("io.elementd.ListInstances", ""));
+    expect("{\"parameters\":{\"instances\":[" MINE
+           "," PENDING("header") "," PENDING("other") "," BROKEN "]}}");
+    fixture.peer.uid = 1001;
+    feed(CALL("io.elementd.ListInstances", ""));
+    expect("{\"parameters\":{\"instances\":[" BROKEN "]}}");
+}
+
+static void test_states(void **state)
+{
+    static const char *const names[SERVED_N_STATES] = {"pending", "lookingUp", "creating", "ready",
+                                                       "waiting", "failed",    "disabled"};
+    Served *served = backend_add(&fixture.backend, "x", "any", NULL);
+
+    (void)state;
+    for (int i = 0; i < SERVED_N_STATES; i++) {
+        _cleanup_(freep) char *expected = NULL;
+
+        served->state = (ServedState)i;
+        served->problem = "because";
+        served->retry = 99;
+        if (i == SERVED_FAILED)
+            expected = strdup(
+                ERROR("io.elementd.Failed", "\"instance\":\"x\",\"problem\":\"because\""));
+        else
+            assert_true(
+                asprintf(&expected,
+                         ERROR("io.elementd.NotReady", "\"instance\":\"x\",\"state\":\"%s\","
+                                                       "\"retryUSec\":99,\"problem\":\"because\""),
+                         names[i]) > 0);
+        feed(GET_TOKEN("\"instance\":\"x\""));
+        expect(expected);
+    }
+}
+
+/* Whatever state it is in, a token that is there is handed out. */
+static void test_token_in_every_state(void **state)
+{
+    Served *served = backend_add(&fixture.backend, "x", "any", NULL);
+
+    (void)state;
+    backend_set_token(&fixture.backend, served, "t");
+    for (int i = 0; i < SERVED_N_STATES; i++) {
+        served->state = (ServedState)i;
+        served->problem = "because";
+        feed(GET_TOKEN("\"instance\":\"x\",\"timeoutUSec\":1"));
+        expect("{\"parameters\":{\"token\":\"t\",\"id\":42}}");
+    }
+}
+
+static void test_failed_without_words(void **state)
+{
+    Served *served = backend_add(&fixture.backend, "x", "any", NULL);
+
+    (void)state;
+    served->state = SERVED_FAILED;
+    feed(GET_TOKEN("\"instance\":\"x\""));
+    expect(
+        ERROR("io.elementd.Failed", "\"instance\":\"x\",\"problem\":\"the reason is not known\""));
+}
+
+/* Without the account's secrets there is no header, even where there is a token. */
+static void test_authorization_needs_all_parts(void **state)
+{
+    _cleanup_(secret_unrefp) Secret *user = NULL, *organization = NULL;
+    Served *mine;
+
+    (void)state;
+    fill_backend(&user, &organization);
+    fixture.peer.uid = 0;
+    mine = &fixture.backend.instances[0].served;
+    for (int i = 0; i < 2; i++) {
+        mine->user = i == 0 ? NULL : user;
+        mine->organization = i == 0 ? organization : NULL;
+        feed(CALL("io.elementd.GetAuthorization", "\"instance\":\"mine\""));
+        expect(ERROR("io.elementd.NotReady", "\"instance\":\"mine\",\"state\":\"ready\""));
+    }
+}
+
+/* ---- waiting ---- */
+
+#define WAIT_FOR(name) GET_TOKEN("\"instance\":\"" name "\",\"timeoutUSec\":1000000")
+
+static void change(Served *served)
+{
+    buffer_deinit(&served->token_reply);
+    wait_tell_all(served);
+}
+
+static void remove_served(Served *served)
+{
+    served->is_removed = true;
+    change(served);
+}
+
+static void test_wait_for_token(void **state)
+{
+    Served *served = backend_add(&fixture.backend, "x", "any", NULL);
+
+    (void)state;
+    feed(WAIT_FOR("x"));
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_CHANGE);
+    assert_int_equal(fixture.session.wait.deadline, NOW + USEC_PER_SEC);
+    served->state = SERVED_CREATING;
+    change(served);
+    assert_int_equal(fixture.n_changes, 1);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_CHANGE);
+    expect_nothing();
+    backend_set_token(&fixture.backend, served, "t");
+    change(served);
+    expect("{\"parameters\":{\"token\":\"t\",\"id\":42}}");
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+    change(served);
+    assert_int_equal(fixture.n_changes, 2);
+}
+
+static void test_wait_is_capped(void **state)
+{
+    (void)state;
+    (void)backend_add(&fixture.backend, "x", "any", NULL);
+    feed(GET_TOKEN("\"instance\":\"x\",\"timeoutUSec\":9223372036854775807"));
+    assert_int_equal(fixture.session.wait.deadline, NOW + WAIT_MAX_USEC);
+}
+
+static void test_wait_for_failure(void **state)
+{
+    Served *served = backend_add(&fixture.backend, "x", "any", NULL);
+
+    (void)state;
+    feed(WAIT_FOR("x"));
+    served->state = SERVED_FAILED;
+    served->problem = "no";
+    change(served);
+    expect(ERROR("io.elementd.Failed", "\"instance\":\"x\",\"problem\":\"no\""));
+}
+
+static void test_wait_until_deadline(void **state)
+{
+    Served *served = backend_add(&fixture.backend, "x", "any", NULL);
+
+    (void)state;
+    feed(WAIT_FOR("x"));
+    served->state = SERVED_WAITING;
+    served->retry = 8;
+    session_answer_again(&fixture.session, true);
+    expect(
+        ERROR("io.elementd.NotReady", "\"instance\":\"x\",\"state\":\"waiting\",\"retryUSec\":8"));
+}
+
+/* Who lost permission while waiting gets nothing, whether the token comes or the time is over. */
+static void test_permission_is_decided_again(void **state)
+{
+    Served *served = backend_add(&fixture.backend, "x", "user:1000", NULL);
+
+    (void)state;
+    feed(WAIT_FOR("x"));
+    backend_set_allow(&fixture.backend, served, "user:1001");
+    backend_set_token(&fixture.backend, served, "t");
+    change(served);
+    expect(DENIED);
+}
+
+/* Nor does the call behind it find what is about to go. */
+static void test_removed_while_waiting(void **state)
+{
+    Served *served = backend_add(&fixture.backend, "x", "any", NULL);
+    static const char calls[] = WAIT_FOR("x") "\0" WAIT_FOR("x") "\0" CALL(
+        "io.elementd.ListInstances", "");
+    static const char *const replies[] = {NO_SUCH("x"), NO_SUCH("x"),
+                                          "{\"parameters\":{\"instances\":[]}}"};
+
+    (void)state;
+    feed_bytes(calls, sizeof(calls));
+    remove_served(served);
+    expect_all(replies, N_ELEMENTS(replies));
+}
+
+/* What waits holds up all behind it, in whatever order things become possible. */
+static void test_answers_keep_their_order(void **state)
+{
+    Served *x = backend_add(&fixture.backend, "x", "any", NULL);
+    Served *y = backend_add(&fixture.backend, "y", "any", NULL);
+    static const char calls[] = GET_TOKEN("\"instance\":\"a\"") "\0" WAIT_FOR("x") "\0" GET_TOKEN(
+        "\"instance\":\"b\"") "\0" WAIT_FOR("y") "\0" GET_TOKEN("\"instance\":\"c\"");
+    static const char *const replies[] = {
+        "{\"parameters\":{\"token\":\"tx\",\"id\":42}}", NO_SUCH("b"),
+        "{\"parameters\":{\"token\":\"ty\",\"id\":42}}", NO_SUCH("c")};
+
+    (void)state;
+    feed_bytes(calls, sizeof(calls));
+    expect(NO_SUCH("a"));
+    backend_set_token(&fixture.backend, y, "ty");
+    change(y);
+    expect_nothing();
+    backend_set_token(&fixture.backend, x, "tx");
+    change(x);
+    expect_all(replies, N_ELEMENTS(replies));
+}
+
+/* A token is made into an answer anew after each change. */
+static void test_answer_is_renewed(void **state)
+{
+    Served *served = backend_add(&fixture.backend, "x", "any", NULL);
+
+    (void)state;
+    backend_set_token(&fixture.backend, served, "one");
+    feed(GET_TOKEN("\"instance\":\"x\""));
+    expect("{\"parameters\":{\"token\":\"one\",\"id\":42}}");
+    backend_set_token(&fixture.backend, served, "two");
+    served->verified = 5;
+    change(served);
+    feed(GET_TOKEN("\"instance\":\"x\""));
+    expect("{\"parameters\":{\"token\":\"two\",\"id\":42,\"verifiedUSec\":5}}");
+}
+
+static void test_stop(void **state)
+{
+    static const char calls[] = WAIT_FOR("x") "\0" WAIT_FOR("x") "\0" GET_TOKEN(
+        "\"instance\":\"c\"");
+    static const char *const replies[] = {
+        ERROR("io.elementd.NotReady", "\"instance\":\"x\",\"state\":\"pending\""),
+        ERROR("io.elementd.NotReady", "\"instance\":\"x\",\"state\":\"pending\""), NO_SUCH("c")};
+
+    (void)state;
+    (void)backend_add(&fixture.backend, "x", "any", NULL);
+    feed_bytes(calls, sizeof(calls));
+    session_stop(&fixture.session, NOW);
+    expect_all(replies, N_ELEMENTS(replies));
+}
+
+/* The last that may wait waits, and one past it is answered at once. */
+static void test_waits_of_a_user(void **state)
+{
+    static Session sessions[WAITING_PER_UID_MAX];
+    static const char call[] = WAIT_FOR("x");
+
+    (void)state;
+    (void)backend_add(&fixture.backend, "x", "any", NULL);
+    for (unsigned i = 0; i < WAITING_PER_UID_MAX; i++) {
+        char *space;
+        size_t room;
+
+        session_init(&sessions[i], &fixture.shared, &fixture.peer, on_change);
+        assert_int_equal(session_reserve(&sessions[i], &space, &room), 0);
+        memcpy(space, call, sizeof(call));
+        session_commit(&sessions[i], sizeof(call));
+        session_advance(&sessions[i], NOW);
+        assert_int_equal(session_need(&sessions[i]), SESSION_NEEDS_CHANGE);
+    }
+    feed(call);
+    expect(ERROR("io.elementd.NotReady", "\"instance\":\"x\",\"state\":\"pending\""));
+    fixture.peer.uid = 0;
+    feed(call);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_CHANGE);
+    session_answer_again(&fixture.session, true);
+    buffer_clear(&fixture.session.unsent);
+    fixture.peer.uid = 1000;
+    session_deinit(&sessions[3]);
+    feed(call);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_CHANGE);
+    for (unsigned i = 0; i < WAITING_PER_UID_MAX; i++)
+        session_deinit(&sessions[i]);
+}
+
+/* ---- rules ---- */
+
+static void test_no_call_breaks_it(void **state)
+{
+    static const char *const texts[] = {"", "{}", "x", "{\"method\":\"a.B\",\"x\":1}"};
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+        (void)teardown(NULL);
+        (void)setup(NULL);
+        feed(GET_TOKEN("\"instance\":\"a\""));
+        feed(texts[i]);
+        assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_END);
+        assert_string_equal(fixture.session.fault, "what it sent is no Varlink call");
+        session_advance(&fixture.session, NOW);
+        expect(NO_SUCH("a"));
+    }
+}
+
+/* A call of exactly `size` bytes. */
+static void feed_call_of(size_t size)
+{
+    static const char call[] = GET_TOKEN("\"instance\":\"a\"");
+    _cleanup_(freep) char *text = malloc(size + 1);
+
+    memset(text, ' ', size);
+    memcpy(text, call, sizeof(call) - 1);
+    text[size] = '\0';
+    for (size_t i = 0; i <= size && session_need(&fixture.session) == SESSION_NEEDS_BYTES; i++)
+        feed_bytes(text + i, 1);
+}
+
+static void test_largest_request(void **state)
+{
+    (void)state;
+    feed_call_of(REQUEST_BYTES_MAX);
+    expect(NO_SUCH("a"));
+    feed_call_of(REQUEST_BYTES_MAX + 1);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_END);
+    assert_string_equal(fixture.session.fault, "a request is longer than 64 KiB");
+    expect_nothing();
+}
+
+/* The last call is answered at the limit of unsent bytes, and the next one a byte past it only when that is gone. */
+static void test_unsent_bytes(void **state)
+{
+    static const char call[] = GET_TOKEN("\"instance\":\"a\"");
+    Buffer *unsent = &fixture.session.unsent;
+    char *space;
+    size_t room;
+
+    (void)state;
+    for (size_t over = 0; over < 2; over++) {
+        while (buffer_size(unsent) < CONN_UNREAD_BYTES_MAX + over)
+            assert_int_equal(buffer_append(unsent, "x", 1), 0);
+        if (over == 0) {
+            feed(call);
+            assert_true(buffer_size(unsent) > CONN_UNREAD_BYTES_MAX);
+            assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_ROOM);
+            buffer_clear(unsent);
+            assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+        } else {
+            buffer_truncate(unsent, CONN_UNREAD_BYTES_MAX);
+            assert_int_equal(session_reserve(&fixture.session, &space, &room), 0);
+            memcpy(space, call, sizeof(call));
+            session_commit(&fixture.session, sizeof(call));
+            assert_int_equal(buffer_append(unsent, "x", 1), 0);
+            session_advance(&fixture.session, NOW);
+            assert_int_equal(buffer_size(unsent), CONN_UNREAD_BYTES_MAX + 1);
+            assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_ROOM);
+            buffer_consume(unsent, 1);
+            session_advance(&fixture.session, NOW);
+            assert_true(buffer_size(unsent) > CONN_UNREAD_BYTES_MAX);
+        }
+    }
+}
+
+static void test_request_begins(void **state)
+{
+    (void)state;
+    assert_int_equal(fixture.session.request_began, 0);
+    feed_bytes("{", 1);
+    assert_int_equal(fixture.session.request_began, NOW);
+    session_advance(&fixture.session, NOW + 1); /* the first byte counts */
+    assert_int_equal(fixture.session.request_began, NOW);
+    feed("\"method\":\"a.B\"}");
+    assert_int_equal(fixture.session.request_began, 0);
+}
+
+/* Nothing of a request or reply stays in the memory that is kept for the next. */
+static void test_memory_is_wiped(void **state)
+{
+    _cleanup_(secret_unrefp) Secret *user = NULL, *organization = NULL;
+    Buffer *buffers[] = {&fixture.session.unsent, &fixture.session.received.bytes};
+
+    (void)state;
+    fill_backend(&user, &organization);
+    feed(GET_TOKEN("\"instance\":\"mine\""));
+    expect(TOKEN_REPLY);
+    for (size_t i = 0; i < N_ELEMENTS(buffers); i++) {
+        assert_non_null(buffers[i]->memory);
+        assert_null(memmem(buffers[i]->memory, 64, "s3cret", 6));
+        assert_null(memmem(buffers[i]->memory, 64, "mine", 4));
+    }
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(test_answers),
+        TEST(test_answers_in_pieces),
+        TEST(test_oneway),
+        TEST(test_descriptions),
+        TEST(test_described_methods_are_known),
+        TEST(test_list),
+        TEST(test_states),
+        TEST(test_token_in_every_state),
+        TEST(test_failed_without_words),
+        TEST(test_authorization_needs_all_parts),
+        TEST(test_wait_for_token),
+        TEST(test_wait_is_capped),
+        TEST(test_wait_for_failure),
+        TEST(test_wait_until_deadline),
+        TEST(test_permission_is_decided_again),
+        TEST(test_removed_while_waiting),
+        TEST(test_answers_keep_their_order),
+        TEST(test_answer_is_renewed),
+        TEST(test_stop),
+        TEST(test_waits_of_a_user),
+        TEST(test_no_call_breaks_it),
+        TEST(test_largest_request),
+        TEST(test_unsent_bytes),
+        TEST(test_request_begins),
+        TEST(test_memory_is_wiped),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
