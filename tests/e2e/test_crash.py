@@ -1,0 +1,232 @@
+"""kill -9 at every point of a provisioning: in the end there is one instance, and its token is served."""
+
+import json
+
+import pytest
+
+from harness.site import Site
+from harness.wait import wait_until
+
+# Calls that change something outside the process.
+CHANGES = "@(fsync|fdatasync|ftruncate|open|openat|rename|renameat|renameat2|linkat|unlink|unlinkat|mkdirat|write|writev|" \
+          "pwrite|connect|send|sendto|sendmsg)"
+# To the platform, on a connection of its own, so that the n-th request is the n-th call.
+SENDS = "@(write|writev|send|sendto|sendmsg):path=tcp*"
+
+
+def provisioned(site):
+    """How the story must end, whatever happened: told as a list of what is wrong."""
+    token = site.token("one", timeout=30)
+    rows = site.platform.instances()
+    wrong = []
+    if len(rows) != 1:
+        wrong.append(f"{len(rows)} instances on the platform")
+    elif rows[0]["token"] != token:
+        wrong.append("the token served is not the instance's")
+    record = site.record("one")
+    if not record or record.get("token") != token:
+        wrong.append("the token served is not on disk")
+    return wrong
+
+
+def has_intent(site):
+    record = site.record("one")
+    return bool(record and record.get("intentUSec") and not record.get("token"))
+
+
+def crash_at(site, *rules):
+    site.simple("one", request_timeout_sec=1)
+    site.start(*rules, wait=False).wait_for_death()
+
+
+def test_killed_before_the_intent_is_durable(site):
+    crash_at(site, "renameat:path=records.json:kill=before")
+    assert not has_intent(site) and site.platform.posts() == []
+    site.start()
+    assert provisioned(site) == []
+    assert len(site.platform.posts()) == 1
+
+
+def test_killed_between_intent_and_post(site):
+    # The look-up is the first request.
+    crash_at(site, f"{SENDS}:n=2:kill=before")
+    assert has_intent(site) and site.platform.posts() == [] and len(site.platform.requests("GET")) == 1
+    site.start()
+    assert provisioned(site) == []
+    assert len(site.platform.posts()) == 1
+
+
+def test_killed_between_post_and_answer(site):
+    """The platform carries the request out when nobody waits for it any more."""
+    site.platform.settings(delayMs=600)
+    crash_at(site, f"{SENDS}:n=2:kill=after")
+    assert has_intent(site)
+    site.start()
+    assert provisioned(site) == []
+    assert len(site.platform.posts()) == 1
+
+
+def test_killed_between_answer_and_record(site):
+    site.platform.fault("delay-after", method="POST", ms=400)
+    site.simple("one", request_timeout_sec=2)
+    daemon = site.start(faults=True)
+    wait_until(has_intent_of(site), "the intent is durable")
+    daemon.faults.set("renameat:path=records.json:kill=before")
+    daemon.wait_for_death()
+    assert has_intent(site) and len(site.platform.instances()) == 1
+    site.start()
+    assert provisioned(site) == []
+    assert len(site.platform.posts()) == 1
+
+
+def has_intent_of(site):
+    return lambda: has_intent(site)
+
+
+@pytest.mark.parametrize("moment", ["renameat:path=records.json:kill=after", "fsync:path=*/elementd:kill=after"])
+def test_killed_between_record_and_serving(site, moment):
+    """Then even the platform is not needed any more."""
+    site.platform.fault("delay-after", method="POST", ms=400)
+    site.simple("one", request_timeout_sec=2)
+    daemon = site.start(faults=True)
+    wait_until(has_intent_of(site), "the intent is durable")
+    daemon.faults.set(moment)
+    with site.connect() as waiting:
+        waiting.send("io.elementd.GetToken", {"instance": "one", "timeoutUSec": 20_000_000})
+        daemon.wait_for_death()
+        with pytest.raises((AssertionError, ConnectionError)):
+            waiting.receive()  # nobody was given what might not have been durable
+    record = site.record("one")
+    [instance] = site.platform.instances()
+    assert record["token"] == instance["token"]
+    site.platform.stop()
+    site.start()
+    assert site.ask("one") == instance["token"]
+    site.platform.start()
+    assert len(site.platform.posts()) == 0, "the sandbox counts from its start"
+
+
+def test_killed_by_hand_while_the_platform_is_creating(site):
+    """Again and again, at moments that nobody chose."""
+    site.simple("one", "two", "three", request_timeout_sec=2)
+    site.platform.settings(delayMs=300)
+    for pause in (0.05, 0.15, 0.3, 0.4):
+        daemon = site.start()
+        posts = len(site.platform.posts())
+        try:
+            wait_until(lambda: len(site.platform.posts()) > posts, "something is posted", timeout=pause)
+        except AssertionError:
+            pass  # that is a moment too
+        daemon.kill()
+    site.start()
+    tokens = {name: site.token(name, timeout=30) for name in ("one", "two", "three")}
+    assert {row["name"]: row["token"] for row in site.platform.instances()} == tokens
+    assert len(site.platform.instances()) == 3
+
+
+def calls_of_a_provisioning():
+    """How many calls one undisturbed provisioning makes that a crash could come between."""
+    site = Site()
+    try:
+        site.simple("one")
+        daemon = site.start(f"{CHANGES}:delay=0us", wait=False)
+        wait_until(lambda: (site.record("one") or {}).get("token"), "the record is there")
+        site.wait_for_state("one", "ready")
+        # Not those for whoever looks on.
+        numbers = [number for number, call in enumerate(daemon.faults.calls("|".join(CHANGES[2:-1].split("|"))), 1)]
+        return len(numbers)
+    finally:
+        site.remove()
+
+
+@pytest.mark.timeout(150)
+def test_killed_at_each_call_in_turn(site):
+    """Before each of them, and once after the last: six hosts at a time, since they mostly wait."""
+    n_calls = calls_of_a_provisioning()
+    assert 10 < n_calls < 400, n_calls
+    wrong = []
+    for first in range(1, n_calls + 1, 6):
+        hosts = []
+        try:
+            for number in range(first, min(first + 6, n_calls + 1)):
+                host = Site()
+                hosts.append((number, host))
+                host.simple("one", request_timeout_sec=1)
+                host.start(f"{CHANGES}:n={number}:kill=before", wait=False)
+            for number, host in hosts:
+                ended = host.daemon.process
+                wait_until(lambda: not ended.is_running() or (host.record("one") or {}).get("token"), "it gets somewhere")
+                ended.kill()
+                host.start()
+            for number, host in hosts:
+                wrong += [f"call {number}: {what}" for what in provisioned(host) + host.close()]
+        finally:
+            for _, host in hosts:
+                host.remove()
+    assert not wrong, "\n".join(wrong)
+    site.complaints += []
+
+
+# --- the disk ---
+
+DISK_FAULTS = {
+    "full": "@(write|writev|pwrite):path=records.json.new:error=ENOSPC",
+    "full-halfway": "@(write|writev|pwrite):path=records.json.new:short=10:error=ENOSPC",
+    "not-synced": "@(fsync|fdatasync):path=records.json.new:error=EIO",
+    "not-renamed": "@(rename|renameat|renameat2):path=records.json:error=EROFS",
+    "directory-not-synced": "@(fsync|fdatasync):path=*/lib/elementd:error=EIO",
+    "not-opened": "@(open|openat):path=records.json.new:error=EMFILE",
+}
+
+
+@pytest.mark.parametrize("fault", DISK_FAULTS)
+def test_without_a_durable_intent_nothing_is_posted(site, fault):
+    site.simple("one")
+    daemon = site.start(DISK_FAULTS[fault])
+    wait_until(lambda: [call for call in daemon.faults.calls() if call.verdict.startswith("error=")], "the fault happened")
+    name = {"full": "space", "full-halfway": "space", "not-renamed": "ead-only"}.get(fault, "")
+    daemon.wait_for_log(name or "records.json")
+    # Long enough for a POST to come if it were to.
+    assert site.ask("one") == "io.elementd.NotReady"
+    wait_until(lambda: site.platform.requests("GET") or site.instances()["one"]["problem"], "it got as far as it may")
+    assert site.platform.posts() == []
+    row = site.instances()["one"]
+    assert not row["hasToken"] and row["state"] != "failed", row
+    assert daemon.is_running()
+    site.search_for_secrets()
+
+
+def test_a_disk_that_has_room_again_is_used_again(site):
+    site.simple("one")
+    daemon = site.start(DISK_FAULTS["full"])
+    daemon.wait_for_log("space")
+    daemon.faults.set()
+    assert site.token("one") == site.platform.instances()[0]["token"]
+    assert len(site.platform.posts()) == 1
+
+
+def test_a_token_that_cannot_be_written_is_not_served_and_not_lost(site):
+    site.simple("one")
+    site.platform.fault("delay-after", method="POST", ms=300)
+    daemon = site.start(faults=True)
+    wait_until(lambda: has_intent(site), "the intent is durable")
+    daemon.faults.set(DISK_FAULTS["full"])
+    wait_until(lambda: [call for call in daemon.faults.calls() if call.verdict.startswith("error=")], "the fault happened")
+    assert site.ask("one") == "io.elementd.NotReady"
+    assert site.record("one").get("token") is None
+    daemon.faults.set()
+    assert site.token("one") == site.platform.instances()[0]["token"]
+    assert site.record("one")["token"] == site.platform.instances()[0]["token"]
+    assert len(site.platform.posts()) == 1
+
+
+def test_old_records_are_kept_beside_the_new_ones(site):
+    """At no moment is there no whole document."""
+    site.simple("one")
+    site.start()
+    site.token("one")
+    assert json.loads((site.state / "records.json~").read_text())["version"] == 1
+    assert not (site.state / "records.json.new").exists()
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in site.state.iterdir()}
+    assert set(modes.values()) == {"0o600"}, modes
+    assert site.state.stat().st_mode & 0o777 == 0o700
