@@ -153,8 +153,8 @@ static int config_load_files(Config *config, const Dropins *dropins, const Diges
             config->is_incomplete = true;
             problems_add(&config->problems, PROBLEM_ERROR, dropins->items[i].file,
                          (JsonPosition){1, 1},
-                         "not used, nor are the %zu files after it: there may be %zu",
-                         dropins->n_items - i - 1, max);
+                         "not used from this file on (%zu in all): there may be %zu at most",
+                         dropins->n_items - i, max);
             return 0;
         }
         r = config_load_file(config, &dropins->items[i], key, add, &is_masked);
