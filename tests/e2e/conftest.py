@@ -14,6 +14,11 @@ from harness.tls import Authority  # noqa: E402
 LOG_LINES = 60  # of each log, in the report of a failed test
 
 
+def pytest_configure(config):
+    # For whoever calls pytest without tests/run, whose plugin knows the marker.
+    config.addinivalue_line("markers", "timeout(seconds): what this test may take")
+
+
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("tls"), "authority")

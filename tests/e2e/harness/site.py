@@ -187,8 +187,10 @@ class Site:
         return OtherUser(self.socket, uid, gid, groups)
 
     def instances(self):
+        """ListInstances: rows by name; what is left out of one is None."""
+        absent = dict.fromkeys(("id", "verifiedUSec", "retryUSec", "problem"))
         with Varlink.connect(self.socket) as varlink:
-            return {row["name"]: row for row in varlink.call("ListInstances")["instances"]}
+            return {row["name"]: absent | row for row in varlink.call("ListInstances")["instances"]}
 
     def wait_for_state(self, name, state):
         """The instance's row once it is in that state."""
