@@ -113,6 +113,7 @@ exists = $(if $(wildcard $(1)),$(2))
 HOUSE_SRCS   := $(filter-out daemon/main.c, \
                   $(foreach dir,base systemd config ipc daemon,$(wildcard $(dir)/*.c)))
 CTL_SRCS     := $(wildcard ipc/client/ctl*.c)
+LIB_SRCS     := $(filter-out $(CTL_SRCS),$(wildcard ipc/client/*.c))
 SANDBOX_SRCS := $(wildcard tests/sandbox/*.c)
 HOUSE_OBJS   := $(call objs,$(HOUSE_SRCS))
 
@@ -120,6 +121,9 @@ HOUSE := $(BUILD)/libhouse.a
 SO    := $(BUILD)/libelementd.so
 
 LIBRARY  := $(call exists,ipc/client/libelementd.c,$(SO))
+# All of the client but its main(), so that tests link it too.
+CTL      := $(if $(CTL_SRCS),$(BUILD)/libctl.a)
+CTL_OBJS := $(call objs,$(filter-out ipc/client/ctl.c,$(CTL_SRCS)))
 PROGRAMS := $(call exists,daemon/main.c,$(BUILD)/elementd) \
             $(LIBRARY) \
             $(if $(CTL_SRCS),$(BUILD)/elementctl)
@@ -146,7 +150,7 @@ $(BUILD)/elementd: $(BUILD)/daemon/main.o $(HOUSE)
 	$(call say,LINK)$(LINK) -pie -o $@ $^ $(HOUSE_LIBS)
 
 # The library's ABI version is in its file name; NEWS.md tells when it changes.
-$(SO).0.0.0: $(BUILD)/ipc/client/libelementd.o $(HOUSE) $(wildcard ipc/client/libelementd.map)
+$(SO).0.0.0: $(call objs,$(LIB_SRCS)) $(HOUSE) $(wildcard ipc/client/libelementd.map)
 	$(call say,LINK)$(LINK) -shared -Wl,-soname,libelementd.so.0 $(NO_UNDEFINED) -Wl,--exclude-libs,ALL \
 	    $(patsubst %.map,-Wl$(,)--version-script=%.map,$(filter %.map,$^)) \
 	    -o $@ $(filter-out %.map,$^) $(CLIENT_LIBS)
@@ -158,10 +162,12 @@ $(SO): $(SO).0
 
 # In the build tree the client finds the library beside itself; the installed one
 # finds it where the system looks.
-CTL_LINK = $(LINK) -pie -o $@ $(call objs,$(CTL_SRCS)) $(HOUSE) -L$(BUILD) -lelementd $(CLIENT_LIBS)
-$(BUILD)/elementctl: $(call objs,$(CTL_SRCS)) $(HOUSE) $(SO)
+CTL_LINK = $(LINK) -pie -o $@ $(BUILD)/ipc/client/ctl.o $(CTL) $(HOUSE) -L$(BUILD) -lelementd $(CLIENT_LIBS)
+$(BUILD)/libctl.a: $(CTL_OBJS)
+	$(call say,AR  )rm -f $@ && $(AR) rcs $@ $(CTL_OBJS)
+$(BUILD)/elementctl: $(BUILD)/ipc/client/ctl.o $(CTL) $(HOUSE) $(SO)
 	$(call say,LINK)$(CTL_LINK) '-Wl,-rpath,$$ORIGIN'
-$(BUILD)/installed/elementctl: $(call objs,$(CTL_SRCS)) $(HOUSE) $(SO)
+$(BUILD)/installed/elementctl: $(BUILD)/ipc/client/ctl.o $(CTL) $(HOUSE) $(SO)
 	@mkdir -p $(@D)
 	$(call say,LINK)$(CTL_LINK)
 
@@ -186,5 +192,5 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / && index(" $(ABSENT) ", " " $$1 " ") == 0 { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo; echo "Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 PREFIX DESTDIR; with 'check': SUITES=\"style unit fuzz e2e\""
 
--include $(patsubst %.o,%.d,$(HOUSE_OBJS) $(call objs,daemon/main.c ipc/client/libelementd.c \
-            $(CTL_SRCS) $(SANDBOX_SRCS)) $(TEST_OBJS))
+-include $(patsubst %.o,%.d,$(HOUSE_OBJS) $(call objs,daemon/main.c $(LIB_SRCS) $(CTL_SRCS) \
+            $(SANDBOX_SRCS)) $(TEST_OBJS))

@@ -14,8 +14,8 @@ TEST_OBJS      := $(call objs,$(UNIT_SRCS) $(UNIT_HELP) $(FUZZ_SRCS) tests/fuzz/
                     $(BENCH_SRCS) $(FAULT_SRCS))
 
 # A unit program is its test_*.c, the other files of tests/unit/ (helpers that all of
-# them may use) and what it needs of the house and the client library.
-$(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(call objs,$(UNIT_HELP)) $(HOUSE) $(LIBRARY)
+# them may use) and what it needs of the house, the client and its library.
+$(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(call objs,$(UNIT_HELP)) $(CTL) $(HOUSE) $(LIBRARY)
 	$(call say,LINK)$(LINK) -pie -o $@ $(filter-out %.so,$^) $(if $(LIBRARY),-L$(BUILD) -lelementd) $(TEST_LIBS) \
 	    '-Wl,-rpath,$$ORIGIN/../..'
 
