@@ -1,0 +1,526 @@
+/*
+ * The server on a real loop: calls in their order, calls that wait, ends of all kinds, and stopping.
+ */
+
+#include "ipc/server.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "tests/unit/wire.h"
+
+/* ---- calls ---- */
+
+static void test_call(void **state)
+{
+    int fd;
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    fd = wire_connect(1000);
+    for (int i = 0; i < 3; i++) {
+        wire_say(fd, GET("x"));
+        wire_expect(fd, TOKEN("t"));
+    }
+    wire_expect_connections(1);
+    close(fd);
+    wire_expect_connections(0);
+}
+
+/* What has been sent before the wire_server looks at the connection is answered at once, without the loop. */
+static void test_reads_at_once(void **state)
+{
+    int fds[2];
+    char reply[64];
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    wire_say(fds[0], GET("x"));
+    wire_serve(fds[1], 1000);
+    assert_int_equal(recv(fds[0], reply, sizeof(reply), 0), sizeof(TOKEN("t")));
+    close(fds[0]);
+}
+
+static void test_byte_by_byte(void **state)
+{
+    static const char calls[] = GET("x") "\0" GET("nobody") "\0" GET("x");
+    int fd;
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    fd = wire_connect(1000);
+    for (size_t i = 0; i < sizeof(calls); i++) {
+        wire_say_bytes(fd, calls + i, 1);
+        (void)event_base_loop(wire_loop, EVLOOP_NONBLOCK);
+    }
+    wire_expect(fd, TOKEN("t"));
+    wire_expect(fd, NO_SUCH("nobody"));
+    wire_expect(fd, TOKEN("t"));
+    close(fd);
+}
+
+static void test_pipelining_behind_a_wait(void **state)
+{
+    static const char calls[] = GET("y") "\0" WAIT_FOR("x") "\0" GET("y") "\0" GET("nobody");
+    Served *x = backend_add(&wire_backend, "x", "any", NULL);
+    int fd;
+
+    (void)state;
+    (void)wire_add_ready("y", "ty");
+    fd = wire_connect(1000);
+    wire_say_bytes(fd, calls, sizeof(calls));
+    wire_expect(fd, TOKEN("ty"));
+    wire_expect_nothing(fd);
+    wire_say(fd, GET("y")); /* stays in the socket */
+    wire_expect_nothing(fd);
+    backend_set_token(&wire_backend, x, "tx");
+    server_changed(wire_server, x);
+    wire_expect(fd, TOKEN("tx"));
+    wire_expect(fd, TOKEN("ty"));
+    wire_expect(fd, NO_SUCH("nobody"));
+    wire_expect(fd, TOKEN("ty"));
+    close(fd);
+}
+
+static void test_deadline(void **state)
+{
+    usec_t begin, took;
+    int fd;
+
+    (void)state;
+    (void)backend_add(&wire_backend, "x", "any", NULL);
+    fd = wire_connect(1000);
+    begin = clock_boottime();
+    wire_say(fd, GET_TOKEN("\"instance\":\"x\",\"timeoutUSec\":50000"));
+    wire_expect(fd, PENDING("x"));
+    took = clock_boottime() - begin;
+    assert_true(took >= 50 * USEC_PER_MSEC && took < WIRE_PATIENCE_USEC);
+    wire_say(fd, GET_TOKEN("\"instance\":\"x\",\"timeoutUSec\":1"));
+    wire_expect(fd, PENDING("x"));
+    close(fd);
+}
+
+/* A peer that stirs while its call waits does not move the deadline. */
+static void test_deadline_stays(void **state)
+{
+    usec_t begin;
+    int fd;
+
+    (void)state;
+    (void)wire_add_ready("y", "ty");
+    (void)backend_add(&wire_backend, "x", "any", NULL);
+    fd = wire_connect(1000);
+    wire_say(fd, GET("y"));
+    wire_say(fd, GET_TOKEN("\"instance\":\"x\",\"timeoutUSec\":200000"));
+    begin = clock_boottime();
+    while (clock_boottime() < begin + 150 * USEC_PER_MSEC)
+        (void)event_base_loop(wire_loop, EVLOOP_NONBLOCK);
+    wire_expect(fd, TOKEN("ty")); /* reading makes room, which wakes the connection */
+    wire_expect(fd, PENDING("x"));
+    assert_true(clock_boottime() < begin + 340 * USEC_PER_MSEC);
+    close(fd);
+}
+
+static void test_changes(void **state)
+{
+    Served *x = backend_add(&wire_backend, "x", "any", NULL);
+    int a, b;
+
+    (void)state;
+    a = wire_connect(1000);
+    b = wire_connect(1001);
+    wire_say(a, WAIT_FOR("x"));
+    wire_say(b, WAIT_FOR("x"));
+    wire_settle();
+    x->state = SERVED_CREATING;
+    server_changed(wire_server, x);
+    wire_expect_nothing(a);
+    backend_set_allow(&wire_backend, x, "user:1001");
+    backend_set_token(&wire_backend, x, "t");
+    server_changed(wire_server, x);
+    wire_expect(a, "{\"error\":\"org.varlink.service.PermissionDenied\",\"parameters\":{}}");
+    wire_expect(b, TOKEN("t"));
+
+    backend_set_token(&wire_backend, x, NULL);
+    server_changed(wire_server, x);
+    wire_say(b, WAIT_FOR("x"));
+    wire_settle();
+    x->state = SERVED_FAILED;
+    x->problem = "no";
+    server_changed(wire_server, x);
+    wire_expect(
+        b,
+        "{\"error\":\"io.elementd.Failed\",\"parameters\":{\"instance\":\"x\",\"problem\":\"no\"}}");
+    close(a);
+    close(b);
+}
+
+static void test_removed(void **state)
+{
+    static const char calls[] = WAIT_FOR("x") "\0" WAIT_FOR("x");
+    Served *x = backend_add(&wire_backend, "x", "any", NULL);
+    int fds[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        fds[i] = wire_connect(1000);
+        wire_say_bytes(fds[i], calls, sizeof(calls));
+    }
+    wire_settle();
+    server_removed(wire_server, x);
+    backend_deinit(&wire_backend); /* asserts that nobody waits */
+    for (int i = 0; i < 3; i++) {
+        wire_expect(fds[i], NO_SUCH("x"));
+        wire_expect(fds[i], NO_SUCH("x"));
+        close(fds[i]);
+    }
+}
+
+/* ---- ends ---- */
+
+/* As `nc -N` and socat do: all calls, then the end of sending, then they read. */
+static void test_half_close(void **state)
+{
+    static const char calls[] = GET("x") "\0" GET("nobody");
+    int fd;
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    for (int settles = 0; settles < 2; settles++) {
+        fd = wire_connect(1000);
+        wire_say_bytes(fd, calls, sizeof(calls));
+        if (settles)
+            wire_settle();
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        wire_expect(fd, TOKEN("t"));
+        wire_expect(fd, NO_SUCH("nobody"));
+        wire_expect_end(fd);
+        wire_expect_connections(0);
+    }
+}
+
+static void test_half_close_while_waiting(void **state)
+{
+    static const char calls[] = WAIT_FOR("x") "\0" GET("nobody");
+    Served *x = backend_add(&wire_backend, "x", "any", NULL);
+    int fd;
+
+    (void)state;
+    fd = wire_connect(1000);
+    wire_say_bytes(fd, calls, sizeof(calls));
+    wire_settle();
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    wire_expect_nothing(fd);
+    wire_expect_connections(1);
+    backend_set_token(&wire_backend, x, "t");
+    server_changed(wire_server, x);
+    wire_expect(fd, TOKEN("t"));
+    wire_expect(fd, NO_SUCH("nobody"));
+    wire_expect_end(fd);
+    wire_expect_connections(0);
+}
+
+/* A half-closed peer that waits must not keep the loop busy. */
+static void test_half_close_is_quiet(void **state)
+{
+    int fd, n = 0;
+
+    (void)state;
+    (void)backend_add(&wire_backend, "x", "any", NULL);
+    fd = wire_connect(1000);
+    wire_say(fd, GET_TOKEN("\"instance\":\"x\",\"timeoutUSec\":300000"));
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    for (usec_t end = clock_boottime() + 250 * USEC_PER_MSEC; clock_boottime() < end; n++)
+        assert_true(event_base_loop(wire_loop, EVLOOP_ONCE) >= 0);
+    assert_true(n < 10);
+    wire_expect(fd, PENDING("x"));
+    wire_expect_end(fd);
+}
+
+/* Who goes frees its waiting call at once: nothing is left to be told of the change. */
+static void test_gone_while_waiting(void **state)
+{
+    Served *x = backend_add(&wire_backend, "x", "any", NULL);
+    int fd;
+
+    (void)state;
+    (void)wire_add_ready("y", "ty");
+    for (int kind = 0; kind < 4; kind++) {
+        fd = wire_connect(1000);
+        if (kind == 1)
+            wire_say(fd,
+                     GET("y")); /* answered, and not read: the end is then an error (ECONNRESET) */
+        wire_say(fd, WAIT_FOR("x"));
+        if (kind == 2)
+            wire_say(fd, GET("y")); /* not read by the wire_server */
+        wire_expect_connections(1);
+        if (kind == 3) {
+            assert_int_equal(shutdown(fd, SHUT_WR), 0);
+            wire_expect_connections(1);
+        }
+        assert_false(TAILQ_EMPTY(&x->waits));
+        close(fd);
+        wire_expect_connections(0);
+        assert_true(TAILQ_EMPTY(&x->waits));
+    }
+}
+
+static void test_gone_without_reading(void **state)
+{
+    static const char calls[] = GET("x") "\0" GET("x");
+    int fd;
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    fd = wire_connect(1000);
+    wire_say_bytes(fd, calls, sizeof(calls));
+    close(fd);
+    wire_expect_connections(0);
+    fd = wire_connect(1000);
+    wire_say_bytes(fd, calls, sizeof(calls));
+    wire_settle();
+    close(fd);
+    wire_expect_connections(0);
+}
+
+static void test_end_within_a_request(void **state)
+{
+    int fd;
+
+    (void)state;
+    fd = wire_connect(1000);
+    wire_say_bytes(fd, "{\"method", 8);
+    wire_settle();
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    wire_expect_end(fd);
+    wire_expect_connections(0);
+}
+
+/* ---- rules: who breaks one loses its own connection and nothing else ---- */
+
+static void test_no_call(void **state)
+{
+    int good, bad;
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    good = wire_connect(1000);
+    bad = wire_connect(1000);
+    wire_say(bad, GET("x"));
+    wire_say(bad, "{\"method\":1}");
+    wire_expect(bad, TOKEN("t"));
+    wire_expect_end(bad);
+    wire_say(good, GET("x"));
+    wire_expect(good, TOKEN("t"));
+    close(good);
+}
+
+static void say_spaces(int fd, size_t size)
+{
+    static const char spaces[4096] = {[0 ... 4095] = ' '};
+
+    while (size > 0) {
+        size_t n = size < sizeof(spaces) ? size : sizeof(spaces);
+
+        wire_say_bytes(fd, spaces, n);
+        wire_settle();
+        size -= n;
+    }
+}
+
+static void test_largest_request(void **state)
+{
+    int good, bad;
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    good = wire_connect(1000);
+    bad = wire_connect(1000);
+    say_spaces(good, REQUEST_BYTES_MAX - strlen(GET("x")));
+    wire_say(good, GET("x"));
+    wire_expect(good, TOKEN("t"));
+    say_spaces(bad, REQUEST_BYTES_MAX);
+    wire_expect_connections(2);
+    wire_say_bytes(bad, " ", 1);
+    wire_expect_end(bad);
+    wire_say(good, GET("x"));
+    wire_expect(good, TOKEN("t"));
+    close(good);
+}
+
+/*
+ * Who sends and does not read is read from only until so much is unsent, and once it reads it gets all its
+ * answers in order. The kernel's own buffers come on top, so the bound that is looked for is wide.
+ */
+static void test_slow_reader(void **state)
+{
+    static char name[1001];
+    char call[1200], reply[1200];
+    size_t n_said = 0, n_stuck = 0, n_read = 0;
+    int fd;
+
+    (void)state;
+    memset(name, 'n', sizeof(name) - 1);
+    (void)snprintf(call, sizeof(call), GET("%s"), name);
+    (void)snprintf(reply, sizeof(reply), NO_SUCH("%s"), name);
+    fd = wire_connect(1000);
+    while (n_stuck < 100 && n_said < 100000) {
+        if (send(fd, call, strlen(call) + 1, MSG_NOSIGNAL) == (ssize_t)strlen(call) + 1)
+            n_said++, n_stuck = 0;
+        else
+            n_stuck++;
+        (void)event_base_loop(wire_loop, EVLOOP_NONBLOCK);
+    }
+    assert_true(n_said > 64 && n_said < 5000);
+    assert_true(wire_backend.n_finds < n_said);
+    wire_expect_connections(1);
+    for (; n_read < n_said; n_read++)
+        wire_expect(fd, reply);
+    assert_int_equal(wire_backend.n_finds, n_said);
+    wire_expect_nothing(fd);
+    wire_say(fd, call);
+    wire_expect(fd, reply);
+    close(fd);
+}
+
+/* One reply that is far larger than what the socket takes at a time. */
+static void test_large_reply(void **state)
+{
+    enum { SIZE = 4 * 1024 * 1024 };
+    _cleanup_(freep) char *problem = malloc(SIZE + 1), *all = malloc(SIZE + 4096);
+    Served *x = wire_add_ready("x", "t");
+    size_t n = 0;
+    int fd;
+
+    (void)state;
+    memset(problem, 'p', SIZE);
+    problem[SIZE] = '\0';
+    x->problem = problem;
+    fd = wire_connect(1000);
+    wire_say(fd, CALL("io.elementd.ListInstances", ""));
+    wire_say(fd, GET("nobody"));
+    while (n == 0 || !memchr(all, '\0', n)) {
+        ssize_t r = recv(fd, all + n, SIZE + 4096 - n, MSG_DONTWAIT);
+
+        (void)event_base_loop(wire_loop, EVLOOP_NONBLOCK);
+        assert_true(r > 0 || errno == EAGAIN);
+        n += r > 0 ? (size_t)r : 0;
+        assert_true(n < SIZE + 4096);
+    }
+    assert_non_null(memmem(all, n, problem, SIZE));
+    close(fd);
+    wire_expect_connections(0);
+}
+
+static void test_too_large_a_reply(void **state)
+{
+    _cleanup_(freep) char *problem = malloc(REPLY_BYTES_MAX + CONN_UNREAD_BYTES_MAX + 1);
+    Served *x = wire_add_ready("x", "t");
+    int good, bad;
+
+    (void)state;
+    memset(problem, 'p', REPLY_BYTES_MAX + CONN_UNREAD_BYTES_MAX);
+    problem[REPLY_BYTES_MAX + CONN_UNREAD_BYTES_MAX] = '\0';
+    x->problem = problem;
+    good = wire_connect(1000);
+    bad = wire_connect(1000);
+    wire_say(bad, CALL("io.elementd.ListInstances", ""));
+    wire_expect_end(bad);
+    wire_say(good, GET("x"));
+    wire_expect(good, TOKEN("t"));
+    close(good);
+}
+
+/* ---- stopping ---- */
+
+static void test_stop(void **state)
+{
+    static const char calls[] = WAIT_FOR("x") "\0" GET("nobody");
+    int waiting, idle;
+
+    (void)state;
+    (void)backend_add(&wire_backend, "x", "any", NULL);
+    waiting = wire_connect(1000);
+    idle = wire_connect(1000);
+    wire_say_bytes(waiting, calls, sizeof(calls));
+    wire_settle();
+    for (int i = 0; i < 2; i++) {
+        server_stop(wire_server);
+        assert_int_equal(server_n_connections(wire_server), 0);
+    }
+    wire_expect(waiting, PENDING("x"));
+    wire_expect(waiting, NO_SUCH("nobody"));
+    wire_expect_end(waiting);
+    wire_expect_end(idle);
+}
+
+/* With connections in every state. */
+static void test_free_in_every_state(void **state)
+{
+    _cleanup_(freep) char *problem = malloc(1024 * 1024 + 1);
+    Served *x = backend_add(&wire_backend, "x", "any", NULL);
+    int fds[6];
+
+    (void)state;
+    memset(problem, 'p', 1024 * 1024);
+    problem[1024 * 1024] = '\0';
+    x->problem = problem;
+    for (int i = 0; i < 6; i++)
+        fds[i] = wire_connect(1000);
+    wire_say_bytes(fds[1], "{", 1);
+    wire_say(fds[2], WAIT_FOR("x"));
+    wire_say(fds[3], CALL("io.elementd.ListInstances", "")); /* blocked */
+    wire_say(fds[3], CALL("io.elementd.ListInstances", ""));
+    wire_say(fds[4], CALL("io.elementd.ListInstances", "")); /* finishing */
+    assert_int_equal(shutdown(fds[4], SHUT_WR), 0);
+    wire_settle();
+    wire_say(fds[5], GET("x")); /* not seen yet */
+    wire_server = server_free(wire_server);
+    assert_true(TAILQ_EMPTY(&x->waits));
+    for (int i = 0; i < 6; i++)
+        close(fds[i]);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, wire_setup, wire_teardown)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(test_call),
+        TEST(test_reads_at_once),
+        TEST(test_byte_by_byte),
+        TEST(test_pipelining_behind_a_wait),
+        TEST(test_deadline),
+        TEST(test_deadline_stays),
+        TEST(test_changes),
+        TEST(test_removed),
+        TEST(test_half_close),
+        TEST(test_half_close_while_waiting),
+        TEST(test_half_close_is_quiet),
+        TEST(test_gone_while_waiting),
+        TEST(test_gone_without_reading),
+        TEST(test_end_within_a_request),
+        TEST(test_no_call),
+        TEST(test_largest_request),
+        TEST(test_slow_reader),
+        TEST(test_large_reply),
+        TEST(test_too_large_a_reply),
+        TEST(test_stop),
+        TEST(test_free_in_every_state),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,213 @@
+/*
+ * What the server grants at each limit, refuses one past it, and grants again after a release.
+ */
+
+#include "ipc/server.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "tests/unit/wire.h"
+
+/* ---- limits ---- */
+
+/* Descriptors for `n` pairs, or false. */
+static int allow_pairs(unsigned n)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    if (limit.rlim_cur < 2 * n + 64) {
+        limit.rlim_cur = 2 * n + 64;
+        return limit.rlim_cur <= limit.rlim_max && setrlimit(RLIMIT_NOFILE, &limit) == 0;
+    }
+    return 1;
+}
+
+static void test_connections_of_a_user(void **state)
+{
+    static int fds[CONNECTIONS_PER_UID_MAX];
+    int other;
+
+    (void)state;
+    if (!allow_pairs(CONNECTIONS_PER_UID_MAX + 4))
+        skip();
+    (void)wire_add_ready("x", "t");
+    for (int i = 0; i < CONNECTIONS_PER_UID_MAX; i++)
+        fds[i] = wire_connect(1000);
+    wire_expect_connections(CONNECTIONS_PER_UID_MAX);
+    wire_expect_end(wire_connect(1000));
+    wire_say(fds[CONNECTIONS_PER_UID_MAX - 1], GET("x"));
+    wire_expect(fds[CONNECTIONS_PER_UID_MAX - 1], TOKEN("t"));
+    other = wire_connect(1001);
+    wire_say(other, GET("x"));
+    wire_expect(other, TOKEN("t"));
+    close(fds[0]);
+    wire_settle();
+    fds[0] = wire_connect(1000);
+    wire_say(fds[0], GET("x"));
+    wire_expect(fds[0], TOKEN("t"));
+    wire_expect_end(wire_connect(1000));
+    for (int i = 0; i < CONNECTIONS_PER_UID_MAX; i++)
+        close(fds[i]);
+    close(other);
+    wire_expect_connections(0);
+}
+
+static void test_connections_in_all(void **state)
+{
+    static int fds[CONNECTIONS_MAX];
+
+    (void)state;
+    if (!allow_pairs(CONNECTIONS_MAX + 4))
+        skip();
+    (void)wire_add_ready("x", "t");
+    for (int i = 0; i < CONNECTIONS_MAX; i++)
+        fds[i] = wire_connect(0); /* root has no share of its own */
+    wire_expect_connections(CONNECTIONS_MAX);
+    wire_expect_end(wire_connect(0));
+    wire_expect_end(wire_connect(1000));
+    wire_say(fds[CONNECTIONS_MAX - 1], GET("x"));
+    wire_expect(fds[CONNECTIONS_MAX - 1], TOKEN("t"));
+    close(fds[0]);
+    wire_settle();
+    fds[0] = wire_connect(1000);
+    wire_expect_connections(CONNECTIONS_MAX);
+    wire_expect_end(wire_connect(1001));
+    for (int i = 0; i < CONNECTIONS_MAX; i++)
+        close(fds[i]);
+    wire_expect_connections(0);
+}
+
+static void test_waits_of_a_user(void **state)
+{
+    static int fds[WAITING_PER_UID_MAX];
+    Served *x = backend_add(&wire_backend, "x", "any", NULL);
+    int fd;
+
+    (void)state;
+    if (!allow_pairs(WAITING_PER_UID_MAX + 4))
+        skip();
+    for (int i = 0; i < WAITING_PER_UID_MAX; i++) {
+        fds[i] = wire_connect(1000);
+        wire_say(fds[i], WAIT_FOR("x"));
+    }
+    wire_expect_nothing(fds[WAITING_PER_UID_MAX - 1]);
+    fd = wire_connect(1000);
+    wire_say(fd, WAIT_FOR("x"));
+    wire_expect(fd, PENDING("x"));
+    close(fds[0]);
+    wire_settle();
+    wire_say(fd, WAIT_FOR("x"));
+    wire_expect_nothing(fd);
+    backend_set_token(&wire_backend, x, "t");
+    server_changed(wire_server, x);
+    wire_expect(fd, TOKEN("t"));
+    close(fd);
+    for (int i = 1; i < WAITING_PER_UID_MAX; i++) {
+        wire_expect(fds[i], TOKEN("t"));
+        close(fds[i]);
+    }
+}
+
+static void test_idle(void **state)
+{
+    usec_t before, after;
+    int fd;
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    fd = wire_connect(1000);
+    before = clock_boottime();
+    wire_say(fd, GET("x"));
+    wire_expect(fd, TOKEN("t"));
+    after = clock_boottime();
+    server_sweep(wire_server, before + CONN_IDLE_USEC - 1);
+    wire_expect_connections(1);
+    server_sweep(wire_server, after + CONN_IDLE_USEC);
+    wire_expect_connections(0);
+    wire_expect_end(fd);
+}
+
+static void test_unfinished_request(void **state)
+{
+    usec_t before, after;
+    int fd;
+
+    (void)state;
+    fd = wire_connect(1000);
+    before = clock_boottime();
+    wire_say_bytes(fd, "{", 1);
+    wire_settle();
+    after = clock_boottime();
+    server_sweep(wire_server, before + CONN_REQUEST_USEC - 1);
+    wire_expect_connections(1);
+    wire_say_bytes(fd, " ", 1); /* a byte now and then is no progress */
+    wire_settle();
+    server_sweep(wire_server, after + CONN_REQUEST_USEC);
+    wire_expect_connections(0);
+    wire_expect_end(fd);
+}
+
+/* A call that waits is not idle, nor is it the peer's fault. */
+static void test_waiting_is_not_idle(void **state)
+{
+    int fd;
+
+    (void)state;
+    (void)backend_add(&wire_backend, "x", "any", NULL);
+    fd = wire_connect(1000);
+    wire_say(fd, WAIT_FOR("x"));
+    wire_say_bytes(fd, "{", 1);
+    wire_settle();
+    server_sweep(wire_server, clock_boottime() + WAIT_MAX_USEC);
+    wire_expect_connections(1);
+    close(fd);
+}
+
+static void test_replies_not_taken(void **state)
+{
+    _cleanup_(freep) char *problem = malloc(1024 * 1024 + 1);
+    Served *x = wire_add_ready("x", "t");
+    int fd;
+
+    (void)state;
+    memset(problem, 'p', 1024 * 1024);
+    problem[1024 * 1024] = '\0';
+    x->problem = problem;
+    fd = wire_connect(1000);
+    wire_say(fd, CALL("io.elementd.ListInstances", ""));
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    wire_expect_connections(1);
+    server_sweep(wire_server, clock_boottime() + CONN_IDLE_USEC - USEC_PER_SEC);
+    wire_expect_connections(1);
+    server_sweep(wire_server, clock_boottime() + CONN_IDLE_USEC);
+    wire_expect_connections(0);
+    close(fd);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, wire_setup, wire_teardown)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(test_connections_of_a_user), TEST(test_connections_in_all),
+        TEST(test_waits_of_a_user),       TEST(test_idle),
+        TEST(test_unfinished_request),    TEST(test_waiting_is_not_idle),
+        TEST(test_replies_not_taken),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
