@@ -85,7 +85,7 @@ int api_instances_list(ApiCall *call)
     _cleanup_(query_deinit) Query query = {};
     const World *world = call->world;
     WorldQuery listing;
-    int64_t rows, after, start;
+    int64_t rows = 0, after = 0, start;
     const Instance *row;
     JsonWriter writer;
     int r;

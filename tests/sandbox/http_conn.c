@@ -83,13 +83,18 @@ HttpConn *http_conn_free(HttpConn *conn)
     return NULL;
 }
 
-/* As a server that is content: TLS says goodbye before TCP does. */
-static void http_conn_close(HttpConn *conn)
+static void http_conn_say_goodbye(HttpConn *conn)
 {
     if (conn->ssl && SSL_is_init_finished(conn->ssl)) {
         (void)SSL_shutdown(conn->ssl);
         ERR_clear_error();
     }
+}
+
+/* As a server that is content: TLS says goodbye before TCP does. */
+static void http_conn_close(HttpConn *conn)
+{
+    http_conn_say_goodbye(conn);
     (void)http_conn_free(conn);
 }
 
@@ -163,8 +168,10 @@ static void http_conn_pump(HttpConn *conn)
 /* The answer is out. */
 static void http_conn_finish(HttpConn *conn)
 {
-    if (conn->is_refused) {
+    if (conn->is_refused) { /* closing with bytes unread would reset, and the answer be lost */
         conn->state = HTTP_CONN_LINGERING;
+        http_conn_say_goodbye(conn);
+        (void)shutdown(bufferevent_getfd(conn->bev), SHUT_WR);
         http_conn_arm(conn, HTTP_CONN_LINGER_SEC, 0);
         http_conn_process(conn);
     } else if (conn->is_closing) {
