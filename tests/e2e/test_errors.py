@@ -124,7 +124,7 @@ LOST_ANSWERS = {
     "hang-after": (True, {"action": "hang", "when": "after"}),
     # The platform goes on working on a request whose client has gone.
     "late-commit": (True, {"action": "late-commit", "ms": 1000, "how": "reset"}),
-    "late-commit-hang": (True, {"action": "late-commit", "ms": 2500, "how": "hang"}),
+    "late-commit-hang": (True, {"action": "late-commit", "ms": 1500, "how": "hang"}),
     "truncated-before-id": (True, {"action": "truncate", "bytes": 3}),
     "truncated-in-id": (True, {"action": "truncate", "bytes": 7}),
     "truncated-before-token": (True, {"action": "truncate", "bytes": 30}),
