@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -141,4 +143,19 @@ int file_replace(int dirfd, const char *name, struct iovec *pieces, size_t n)
         return r;
     }
     return fsync(dirfd) < 0 ? error_errno() : 0;
+}
+
+int file_make_directory(const char *path, mode_t mode)
+{
+    _cleanup_(freep) char *parent = strdup(path);
+
+    if (!parent)
+        return -ENOMEM;
+    for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(parent, 0755) < 0 && errno != EEXIST)
+            return error_errno();
+        *slash = '/';
+    }
+    return mkdir(path, mode) < 0 && errno != EEXIST ? error_errno() : 0;
 }

@@ -36,3 +36,6 @@ bool file_is_foreign(const struct stat *st);
  * unchanged (or, after a failed last sync, already the new one).
  */
 int file_replace(int dirfd, const char *name, struct iovec *pieces, size_t n);
+
+/* Makes the directory `path`, and with it those above it that are missing (mode 0755). 0 (also when it is there) or -errno. */
+int file_make_directory(const char *path, mode_t mode);

@@ -40,15 +40,15 @@ bool log_is_on(int level);
 void log_write(int level, const char *file, int line, const char *function, const LogFields *fields,
                const char *format, ...) __attribute__((format(printf, 6, 7)));
 
-/* `fields` is a `const LogFields *` or NULL: log_full(LOG_INFO, &(LogFields){.instance = name}, "…"). */
+/* `fields` is a `const LogFields *` or NULL. */
 #define log_full(level, fields, ...)                                                               \
     (log_is_on(level) ? log_write((level), __FILE__, __LINE__, __func__, (fields), __VA_ARGS__)    \
                       : (void)0)
-#define log_error(...)                log_full(LOG_ERR, NULL, __VA_ARGS__)
-#define log_warning(...)              log_full(LOG_WARNING, NULL, __VA_ARGS__)
-#define log_notice(...)               log_full(LOG_NOTICE, NULL, __VA_ARGS__)
-#define log_info(...)                 log_full(LOG_INFO, NULL, __VA_ARGS__)
-#define log_debug(...)                log_full(LOG_DEBUG, NULL, __VA_ARGS__)
+#define log_error(...)   log_full(LOG_ERR, NULL, __VA_ARGS__)
+#define log_warning(...) log_full(LOG_WARNING, NULL, __VA_ARGS__)
+#define log_notice(...)  log_full(LOG_NOTICE, NULL, __VA_ARGS__)
+#define log_info(...)    log_full(LOG_INFO, NULL, __VA_ARGS__)
+#define log_debug(...)   log_full(LOG_DEBUG, NULL, __VA_ARGS__)
 
 /*
  * Rate of messages that peers can cause: `burst` of them in `interval`, the rest is counted. A zeroed

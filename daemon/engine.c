@@ -1,0 +1,241 @@
+#include "daemon/engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+struct EngineTask {
+    Engine *engine;
+    TAILQ_ENTRY(EngineTask) link; /* in `waiting`, unless it has a slot */
+    bool is_waiting;
+    HttpSlot *slot;
+
+    /* The request, with all that it points at. */
+    HttpRequest request;
+    char *url;
+    char *ca_file;
+    Secret *authorization;
+    Secret *body;
+
+    /* What reading the answer takes. */
+    PlatformMethod method;
+    int64_t id;
+    char *owner;
+
+    EngineStarted started;
+    EngineHandler handler;
+    void *subject;
+};
+
+TAILQ_HEAD(EngineTasks, EngineTask);
+
+struct Engine {
+    struct event_base *base;
+    Http *
+        http; /* NULL until the first question: loading certificates and libraries can wait until then */
+    void *userdata;
+    unsigned parallel;
+    unsigned n_tasks;
+    unsigned n_running;
+    struct EngineTasks waiting;
+    struct event
+        *next; /* runs the line from the loop, so that no handler is called from engine_ask() */
+};
+
+static void engine_on_answer(void *userdata, HttpAnswer *http);
+
+/* Ends `task` and tells its owner, who may ask the next question from there. */
+static void engine_finish(EngineTask *task, PlatformAnswer *answer)
+{
+    EngineHandler handler = task->handler;
+    void *userdata = task->engine->userdata;
+    void *subject = task->subject;
+
+    engine_task_free(task);
+    handler(userdata, subject, answer);
+    platform_answer_deinit(answer);
+}
+
+/* A question that could not even be handed over was not asked. */
+static void engine_fail(EngineTask *task, int error)
+{
+    PlatformAnswer answer = {.outcome = PLATFORM_BUSY};
+
+    answer.problem = strdup(error_text(error));
+    engine_finish(task, &answer);
+}
+
+static void engine_start(EngineTask *task)
+{
+    Engine *engine = task->engine;
+    int r;
+
+    TAILQ_REMOVE(&engine->waiting, task, link);
+    task->is_waiting = false;
+    r = engine->http ? 0 : http_new(engine->base, engine->parallel, &engine->http);
+    if (r == 0 && task->started)
+        task->started(engine->userdata, task->subject);
+    if (r == 0)
+        r = http_start(engine->http, &task->request, engine_on_answer, task, &task->slot);
+    if (r < 0) {
+        engine_fail(task, r);
+        return;
+    }
+    engine->n_running++;
+}
+
+/* Hands over as many as may run. Each may end at once and bring others, so the line is looked at anew. */
+static void engine_run(Engine *engine)
+{
+    EngineTask *task;
+
+    while (engine->n_running < engine->parallel && (task = TAILQ_FIRST(&engine->waiting)))
+        engine_start(task);
+}
+
+static void engine_on_next(evutil_socket_t fd, short what, void *userdata)
+{
+    (void)fd;
+    (void)what;
+    engine_run(userdata);
+}
+
+static void engine_wake(Engine *engine)
+{
+    event_active(engine->next, EV_TIMEOUT, 0);
+}
+
+static void engine_on_answer(void *userdata, HttpAnswer *http)
+{
+    EngineTask *task = userdata;
+    PlatformQuestion question = {.method = task->method, .owner = task->owner, .id = task->id};
+    PlatformAnswer answer;
+    int r;
+
+    task->slot = NULL;
+    task->engine->n_running--;
+    engine_wake(task->engine);
+    r = platform_read(&question, http, &answer);
+    if (r < 0) {
+        /* Without memory to read it, an answer is as good as lost. */
+        answer = (PlatformAnswer){.outcome = PLATFORM_UNKNOWN};
+        answer.problem = strdup(error_text(r));
+    }
+    engine_finish(task, &answer);
+}
+
+static int engine_task_fill(EngineTask *task, const PlatformQuestion *question)
+{
+    int r;
+
+    r = platform_format(question, &task->request, &task->url, &task->authorization);
+    if (r < 0)
+        return r;
+    if (question->account->ca_file) {
+        task->ca_file = strdup(question->account->ca_file);
+        if (!task->ca_file)
+            return -ENOMEM;
+    }
+    if (question->owner) {
+        task->owner = strdup(question->owner);
+        if (!task->owner)
+            return -ENOMEM;
+    }
+    task->body = secret_ref(task->request.body);
+    task->request.ca_file = task->ca_file;
+    return 0;
+}
+
+int engine_ask(Engine *engine, const PlatformQuestion *question, EngineStarted started,
+               EngineHandler handler, void *subject, EngineTask **ret_task)
+{
+    _cleanup_(engine_task_freep) EngineTask *task = NULL;
+    int r;
+
+    task = malloc(sizeof(*task));
+    if (!task)
+        return -ENOMEM;
+    *task = (EngineTask){
+        .engine = engine,
+        .method = question->method,
+        .id = question->id,
+        .started = started,
+        .handler = handler,
+        .subject = subject,
+    };
+    engine->n_tasks++;
+    r = engine_task_fill(task, question);
+    if (r < 0)
+        return r;
+    if (question->method == PLATFORM_LIST)
+        TAILQ_INSERT_HEAD(&engine->waiting, task, link);
+    else
+        TAILQ_INSERT_TAIL(&engine->waiting, task, link);
+    task->is_waiting = true;
+    engine_wake(engine);
+    *ret_task = TAKE_PTR(task);
+    return 0;
+}
+
+EngineTask *engine_task_free(EngineTask *task)
+{
+    Engine *engine;
+
+    if (!task)
+        return NULL;
+    engine = task->engine;
+    if (task->is_waiting)
+        TAILQ_REMOVE(&engine->waiting, task, link);
+    if (task->slot) {
+        http_slot_free(task->slot);
+        engine->n_running--;
+        engine_wake(engine);
+    }
+    free(task->url);
+    free(task->ca_file);
+    free(task->owner);
+    secret_unref(task->authorization);
+    secret_unref(task->body);
+    assert(engine->n_tasks > 0);
+    engine->n_tasks--;
+    free(task);
+    return NULL;
+}
+
+bool engine_task_is_started(const EngineTask *task)
+{
+    return task && !task->is_waiting;
+}
+
+int engine_new(struct event_base *base, unsigned parallel, void *userdata, Engine **ret_engine)
+{
+    _cleanup_(engine_freep) Engine *engine = NULL;
+
+    engine = malloc(sizeof(*engine));
+    if (!engine)
+        return -ENOMEM;
+    *engine = (Engine){.base = base, .userdata = userdata, .parallel = parallel};
+    TAILQ_INIT(&engine->waiting);
+    engine->next = event_new(base, -1, 0, engine_on_next, engine);
+    if (!engine->next)
+        return -ENOMEM;
+    *ret_engine = TAKE_PTR(engine);
+    return 0;
+}
+
+Engine *engine_free(Engine *engine)
+{
+    if (!engine)
+        return NULL;
+    assert(engine->n_tasks == 0);
+    http_free(engine->http);
+    if (engine->next)
+        event_free(engine->next);
+    free(engine);
+    return NULL;
+}

@@ -1,0 +1,78 @@
+#pragma once
+
+/*
+ * Gate: what all instances of one account share: whether anything may be asked at all, and the look-up.
+ *
+ * A look-up lists, over all pages, the instances that carry our tag. When an account's secrets are refused, or
+ * the platform cannot be reached, the gate pauses: nothing goes out until the pause is over, then one look-up,
+ * as the probe that opens it again. A failed look-up lengthens the pause.
+ *
+ * Limits: PLATFORM_PAGES_MAX, INSTANCES_MAX (rows kept), RETRY_AFTER_MAX_USEC
+ */
+
+#include <stdbool.h>
+
+#include "config/config.h"
+#include "daemon/engine.h"
+#include "daemon/store.h"
+
+typedef struct Gate {
+    const Account *account; /* of the Config */
+
+    /* Pause; times of the boot-time clock. */
+    bool is_paused;
+    usec_t until;
+    unsigned attempts;
+    usec_t delay;  /* the pause drawn last */
+    char *problem; /* why, or NULL */
+
+    /* Look-up. */
+    EngineTask *task;
+    usec_t begin;     /* of the one under way */
+    usec_t looked_up; /* begin of the last complete one, 0: none yet */
+    char *page;
+    unsigned n_pages;
+    PlatformInstance *rows; /* of the look-up under way, or of the last complete one; ours alone */
+    size_t n_rows;
+} Gate;
+
+typedef struct Gates {
+    Gate *items; /* by the order of the Config's accounts */
+    size_t n_items;
+} Gates;
+
+/* A gate for each account of `config` that can be used, with the pauses that were recorded. 0 or -ENOMEM. */
+int gates_init(Gates *gates, const Config *config, const Snapshot *snapshot, usec_t now);
+
+/* Cancels look-ups. Fine on a zeroed one. */
+void gates_deinit(Gates *gates);
+
+Gate *gates_find(const Gates *gates, const Account *account);
+
+/* The pauses that are worth recording, added to `snapshot`. 0 or -ENOMEM. */
+int gates_snapshot(const Gates *gates, Snapshot *snapshot, usec_t now);
+
+/*
+ * Nothing goes out for a while: at least `retry_after` when that is not 0, else a pause by decorrelated jitter.
+ * `problem` is copied. Whether the account was open, or paused for another reason, before: then it is worth telling.
+ */
+bool gate_pause(Gate *gate, const char *problem, usec_t retry_after, usec_t now);
+
+/* Whether it was paused. */
+bool gate_open(Gate *gate);
+
+/* Begins a look-up; none may be under way. `handler` gets its every page, with the gate as subject. 0 or -errno. */
+int gate_look_up(Gate *gate, Engine *engine, const char *owner, usec_t timeout,
+                 EngineHandler handler, usec_t now);
+
+typedef enum GateProgress {
+    GATE_MORE,   /* this was a page, the next one must be asked for by gate_look_up_next() */
+    GATE_DONE,   /* `rows` are complete, the gate is open */
+    GATE_FAILED, /* the answer was none: the caller pauses the gate */
+} GateProgress;
+
+/* Takes in a page; to be called from the handler. 0 or -ENOMEM. */
+int gate_take_page(Gate *gate, PlatformAnswer *answer, GateProgress *ret_progress);
+
+int gate_look_up_next(Gate *gate, Engine *engine, const char *owner, usec_t timeout,
+                      EngineHandler handler);

@@ -1,0 +1,437 @@
+#include "daemon/manager.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "config/config.h"
+#include "daemon/reconcile.h"
+#include "daemon/serve.h"
+#include "ipc/server.h"
+#include "systemd/log.h"
+#include "systemd/messages.h"
+#include "systemd/notify.h"
+
+/* The loop's clock stands still during suspend, ours does not: look at what is due at least this often. */
+#define MANAGER_TICK_USEC (60 * USEC_PER_SEC)
+
+/* At the end, creations that have been sent get this long to be answered; their intents are recorded. */
+#define MANAGER_STOP_USEC (5 * USEC_PER_SEC)
+
+typedef enum ManagerState {
+    MANAGER_RUNNING,
+    MANAGER_STOPPING, /* waits for creations that have been sent */
+    MANAGER_STOPPED,
+} ManagerState;
+
+struct Manager {
+    const Paths *paths;
+    ManagerState state;
+    struct event_base *base;
+    struct event *signals[3];
+    struct event *settle;
+    struct event *timer;
+    struct event *watchdog;
+    struct event *stop_timer;
+
+    DigestKey key;
+    Store *store;
+    usec_t commit_after; /* no commit before, since the last one failed; 0: at once */
+    int store_error;     /* of the last commit */
+    Gates gates;
+    Registry registry;
+    Engine *engine;
+    Reconciler reconciler;
+    Server *server;
+    char status[160];
+};
+
+/* ---- telling ---- */
+
+static void manager_update_status(Manager *manager)
+{
+    unsigned counts[SERVED_N_STATES], total = 0;
+    char status[sizeof(manager->status)];
+    size_t n;
+
+    registry_count(&manager->registry, counts);
+    for (size_t i = 0; i < N_ELEMENTS(counts); i++)
+        total += counts[i];
+    n = (size_t)snprintf(status, sizeof(status), "%u instance%s", total, total == 1 ? "" : "s");
+    for (size_t i = 0; i < N_ELEMENTS(counts); i++)
+        if (counts[i] > 0 && n < sizeof(status))
+            n += (size_t)snprintf(status + n, sizeof(status) - n, ", %u %s", counts[i],
+                                  served_state_name((ServedState)i));
+    if (strcmp(status, manager->status) == 0)
+        return;
+    memcpy(manager->status, status, sizeof(status));
+    notify_status(status);
+}
+
+static void manager_tell_problems(const Config *config)
+{
+    static const LogFields fields = {.message_id = MESSAGE_CONFIGURATION};
+
+    for (size_t i = 0; i < config->problems.n_items; i++) {
+        const Problem *problem = &config->problems.items[i];
+        _cleanup_(freep) char *words = problem_format(problem);
+
+        if (words)
+            log_full(problem->severity == PROBLEM_ERROR ? LOG_ERR : LOG_WARNING, &fields, "%s",
+                     words);
+    }
+    if (config->problems.n_dropped > 0)
+        log_full(LOG_ERR, &fields, "and %zu more problems of the configuration",
+                 config->problems.n_dropped);
+}
+
+static void manager_tell_load(const StoreLoad *load)
+{
+    static const LogFields fields = {.message_id = MESSAGE_STORE_RECOVERED};
+
+    if (load->problem)
+        log_full(LOG_ERR, &fields, "%s; %s, and what is missing is looked up on the platform",
+                 load->problem,
+                 load->is_new ? "there is no older one" : "the one before it is used");
+    else if (load->is_recovered)
+        log_full(LOG_WARNING, &fields,
+                 "there is no " STORE_FILE ", only an older one, which is used; what is missing is "
+                 "looked up on the platform");
+    if (load->n_broken > 0)
+        log_full(LOG_ERR, &fields,
+                 "%u records cannot be used; their instances are looked up on the platform",
+                 load->n_broken);
+}
+
+/* ---- committing ---- */
+
+static void manager_commit(Manager *manager)
+{
+    _cleanup_(snapshot_deinit) Snapshot snapshot = {.key = manager->key};
+    usec_t now = clock_boottime();
+    uint64_t generation;
+
+    if (!manager->registry.has_changes || store_is_busy(manager->store) ||
+        now < manager->commit_after)
+        return;
+    if (gates_snapshot(&manager->gates, &snapshot, now) < 0)
+        generation = 0;
+    else
+        generation = registry_snapshot(&manager->registry, &snapshot);
+    if (generation == 0)
+        manager->commit_after = clock_add(now, STORE_RETRY_USEC);
+    else
+        store_commit(manager->store, &snapshot, generation);
+}
+
+static void manager_tell_commit(Manager *manager, int error)
+{
+    const LogFields fields = {
+        .message_id = error < 0 ? MESSAGE_STORE_FAILED : MESSAGE_STORE_WELL,
+    };
+
+    if (error == manager->store_error)
+        return;
+    if (error < 0)
+        log_full(LOG_ERR, &fields,
+                 "cannot write %s/" STORE_FILE ": %s; nothing new is created or given out until "
+                 "that is possible, next try in %d s",
+                 manager->paths->state, error_text(error), (int)(STORE_RETRY_USEC / USEC_PER_SEC));
+    else
+        log_full(LOG_NOTICE, &fields, "the records can be written again");
+    manager->store_error = error;
+}
+
+static void manager_on_commit(void *userdata, uint64_t generation, int error)
+{
+    Manager *manager = userdata;
+
+    manager_tell_commit(manager, error);
+    if (error < 0) {
+        manager->commit_after = clock_add(clock_boottime(), STORE_RETRY_USEC);
+        registry_not_committed(&manager->registry);
+    } else {
+        manager->commit_after = 0;
+        registry_committed(&manager->registry, generation);
+    }
+    reconciler_committed(&manager->reconciler, error);
+    event_active(manager->settle, EV_TIMEOUT, 0);
+}
+
+/* ---- the loop ---- */
+
+static void manager_arm(Manager *manager)
+{
+    usec_t now = clock_boottime(), due = manager->reconciler.due, wait;
+    struct timeval timeout;
+
+    if (manager->registry.has_changes && manager->commit_after > now && manager->commit_after < due)
+        due = manager->commit_after;
+    wait = due > now ? due - now : 0;
+    if (wait > MANAGER_TICK_USEC)
+        wait = MANAGER_TICK_USEC;
+    timeout = (struct timeval){(time_t)(wait / USEC_PER_SEC), (suseconds_t)(wait % USEC_PER_SEC)};
+    if (event_add(manager->timer, &timeout) < 0)
+        log_error("cannot set a timer: %s", error_text(error_errno()));
+}
+
+static bool manager_is_creating(const Manager *manager)
+{
+    for (size_t i = 0; i < manager->registry.n_entries; i++)
+        if (manager->registry.entries[i]->busy == PLAN_BUSY_CREATING)
+            return true;
+    return false;
+}
+
+/* Everything ends here: what became due, what changed, when to look again. */
+static void manager_settle(Manager *manager)
+{
+    if (manager->state == MANAGER_RUNNING)
+        reconciler_tick(&manager->reconciler);
+    else if (!manager_is_creating(manager))
+        (void)event_base_loopbreak(manager->base);
+    manager_commit(manager);
+    manager_update_status(manager);
+    manager_arm(manager);
+}
+
+static void manager_on_settle(evutil_socket_t fd, short what, void *userdata)
+{
+    (void)fd;
+    (void)what;
+    manager_settle(userdata);
+}
+
+static void manager_on_watchdog(evutil_socket_t fd, short what, void *userdata)
+{
+    (void)fd;
+    (void)what;
+    (void)userdata;
+    notify_watchdog();
+}
+
+static void manager_on_stop_timer(evutil_socket_t fd, short what, void *userdata)
+{
+    Manager *manager = userdata;
+
+    (void)fd;
+    (void)what;
+    (void)event_base_loopbreak(manager->base);
+}
+
+static void manager_on_terminate(evutil_socket_t signal_number, short what, void *userdata)
+{
+    static const struct timeval patience = {MANAGER_STOP_USEC / USEC_PER_SEC, 0};
+    Manager *manager = userdata;
+
+    (void)what;
+    if (manager->state != MANAGER_RUNNING) {
+        (void)event_base_loopbreak(manager->base);
+        return;
+    }
+    log_debug("stopping on signal %d", (int)signal_number);
+    manager->state = MANAGER_STOPPING;
+    notify_stopping();
+    server_stop(manager->server);
+    if (reconciler_stop(&manager->reconciler) == 0 || event_add(manager->stop_timer, &patience) < 0)
+        (void)event_base_loopbreak(manager->base);
+}
+
+static void manager_on_hangup(evutil_socket_t signal_number, short what, void *userdata)
+{
+    (void)signal_number;
+    (void)what;
+    (void)userdata;
+    log_warning("SIGHUP: reloading is not possible yet, restart to apply a changed configuration");
+}
+
+/* ---- what the reconciler needs ---- */
+
+static void manager_on_changed(void *userdata, Entry *entry)
+{
+    Manager *manager = userdata;
+
+    server_changed(manager->server, &entry->served);
+}
+
+static void manager_on_wake(void *userdata)
+{
+    Manager *manager = userdata;
+
+    event_active(manager->settle, EV_TIMEOUT, 0);
+}
+
+static const ReconcilerOperations manager_operations = {
+    .changed = manager_on_changed,
+    .wake = manager_on_wake,
+};
+
+/* ---- building and taking down ---- */
+
+static int manager_init_events(Manager *manager)
+{
+    struct event_base *base = manager->base;
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    usec_t interval = notify_watchdog_interval();
+    struct timeval period = {(time_t)(interval / USEC_PER_SEC),
+                             (suseconds_t)(interval % USEC_PER_SEC)};
+
+    for (size_t i = 0; i < N_ELEMENTS(numbers); i++) {
+        manager->signals[i] = evsignal_new(
+            base, numbers[i], numbers[i] == SIGHUP ? manager_on_hangup : manager_on_terminate,
+            manager);
+        if (!manager->signals[i] || evsignal_add(manager->signals[i], NULL) < 0)
+            return -ENOMEM;
+    }
+    manager->settle = event_new(base, -1, 0, manager_on_settle, manager);
+    manager->timer = evtimer_new(base, manager_on_settle, manager);
+    manager->stop_timer = evtimer_new(base, manager_on_stop_timer, manager);
+    manager->watchdog = event_new(base, -1, EV_PERSIST, manager_on_watchdog, manager);
+    if (!manager->settle || !manager->timer || !manager->stop_timer || !manager->watchdog)
+        return -ENOMEM;
+    if (interval > 0 && event_add(manager->watchdog, &period) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+static int manager_load(Manager *manager)
+{
+    _cleanup_(store_load_deinit) StoreLoad load = {};
+    _cleanup_(config_unrefp) Config *config = NULL;
+    usec_t now = clock_boottime();
+    int r;
+
+    r = store_new(manager->paths->state, manager->base, manager_on_commit, manager, &manager->store,
+                  &load);
+    if (r == STORE_E_LOCKED)
+        return MANAGER_E_LOCKED;
+    if (r < 0)
+        return r;
+    manager_tell_load(&load);
+    manager->key = load.snapshot.key;
+    r = config_load(manager->paths, &manager->key, &config);
+    if (r < 0)
+        return r;
+    manager_tell_problems(config);
+    r = gates_init(&manager->gates, config, &load.snapshot, now);
+    if (r < 0)
+        return r;
+    return registry_fill(&manager->registry, config, &load, &manager->gates, now);
+}
+
+static int manager_listen(Manager *manager)
+{
+    int fd, r;
+
+    r = server_new(manager->base, &serve_operations, &manager->registry, &manager->server);
+    if (r < 0)
+        return r;
+    r = serve_open_socket("varlink", manager->paths->runtime, PATHS_SOCKET, 0666, &fd);
+    if (r < 0) {
+        log_error("cannot open the socket %s/%s: %s", manager->paths->runtime, PATHS_SOCKET,
+                  error_text(r));
+        return r;
+    }
+    return server_listen(manager->server, fd);
+}
+
+int manager_new(const Paths *paths, Manager **ret_manager)
+{
+    _cleanup_(manager_freep) Manager *manager = NULL;
+    int r;
+
+    manager = calloc(1, sizeof(*manager));
+    if (!manager)
+        return -ENOMEM;
+    manager->paths = paths;
+    registry_init(&manager->registry);
+    manager->base = event_base_new();
+    if (!manager->base)
+        return -ENOMEM;
+    r = manager_init_events(manager);
+    if (r < 0)
+        return r;
+    r = manager_load(manager);
+    if (r != 0)
+        return r;
+    r = engine_new(manager->base, manager->registry.config->settings.parallel, &manager->reconciler,
+                   &manager->engine);
+    if (r < 0)
+        return r;
+    reconciler_init(&manager->reconciler, &manager->registry, &manager->gates, manager->engine,
+                    &manager_operations, manager);
+    r = manager_listen(manager);
+    if (r < 0)
+        return r;
+    *ret_manager = TAKE_PTR(manager);
+    return 0;
+}
+
+/* What no commit has taken up yet, for the next run. */
+static void manager_commit_rest(Manager *manager)
+{
+    _cleanup_(snapshot_deinit) Snapshot snapshot = {.key = manager->key};
+
+    store_wait(manager->store);
+    if (gates_snapshot(&manager->gates, &snapshot, clock_boottime()) < 0 ||
+        registry_snapshot(&manager->registry, &snapshot) == 0)
+        return;
+    manager_tell_commit(manager, store_commit_now(manager->store, &snapshot));
+}
+
+int manager_run(Manager *manager)
+{
+    const LogFields started = {.message_id = MESSAGE_STARTED};
+    const LogFields stopped = {.message_id = MESSAGE_STOPPED};
+
+    manager_update_status(manager);
+    notify_ready();
+    log_full(LOG_NOTICE, &started, "elementd " ELEMENTD_VERSION " is ready: %s", manager->status);
+    event_active(manager->settle, EV_TIMEOUT, 0);
+    if (event_base_dispatch(manager->base) < 0)
+        return -EIO;
+    manager->state = MANAGER_STOPPED;
+    manager_commit_rest(manager);
+    log_full(LOG_NOTICE, &stopped, "elementd has stopped");
+    return 0;
+}
+
+static void manager_free_event(struct event *event)
+{
+    if (event)
+        event_free(event);
+}
+
+Manager *manager_free(Manager *manager)
+{
+    if (!manager)
+        return NULL;
+    store_free(manager->store);
+    reconciler_deinit(&manager->reconciler);
+    for (size_t i = 0; i < manager->registry.n_entries && manager->server; i++)
+        server_removed(manager->server, &manager->registry.entries[i]->served);
+    server_free(manager->server);
+    registry_deinit(&manager->registry);
+    gates_deinit(&manager->gates);
+    engine_free(manager->engine);
+    for (size_t i = 0; i < N_ELEMENTS(manager->signals); i++)
+        manager_free_event(manager->signals[i]);
+    manager_free_event(manager->settle);
+    manager_free_event(manager->timer);
+    manager_free_event(manager->stop_timer);
+    manager_free_event(manager->watchdog);
+    if (manager->base)
+        event_base_free(manager->base);
+    explicit_bzero(manager, sizeof(*manager));
+    free(manager);
+    return NULL;
+}

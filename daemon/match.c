@@ -1,0 +1,89 @@
+#include "daemon/match.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "systemd/log.h"
+#include "systemd/messages.h"
+
+static bool match_is_wanted(const Entry *entry, const Gate *gate)
+{
+    return entry->gate == gate && entry->want &&
+           (!entry->record || !entry->record->token || entry->is_doubted);
+}
+
+static void match_forget(Entry *entry)
+{
+    platform_instance_deinit(&entry->found);
+    entry->is_found = false;
+    free(entry->duplicates);
+    entry->duplicates = NULL;
+}
+
+/* Adds one more id to those that are left over. */
+static void match_add_duplicate(Entry *entry, int64_t id)
+{
+    char *ids;
+
+    if (asprintf(&ids, "%s%s%" PRId64, entry->duplicates ? entry->duplicates : "",
+                 entry->duplicates ? ", " : "", id) < 0)
+        return;
+    free(entry->duplicates);
+    entry->duplicates = ids;
+}
+
+static void match_row(Entry *entry, PlatformInstance *row)
+{
+    PlatformInstance *found = &entry->found;
+
+    if (row->element && entry->want->element && strcmp(row->element, entry->want->element) != 0)
+        return;
+    if (entry->is_found) {
+        match_add_duplicate(entry, row->id > found->id ? row->id : found->id);
+        if (row->id > found->id)
+            return;
+    }
+    platform_instance_deinit(found);
+    *found = *row;
+    *row = (PlatformInstance){};
+    entry->is_found = true;
+}
+
+/* Puts words around the ids. */
+static void match_tell_duplicates(Entry *entry)
+{
+    LogFields fields;
+    char *words;
+
+    if (!entry->duplicates)
+        return;
+    if (asprintf(&words,
+                 "the platform has more than one instance with our tag: %" PRId64
+                 " is used; left over, for you to delete there: %s",
+                 entry->found.id, entry->duplicates) < 0)
+        return;
+    free(entry->duplicates);
+    entry->duplicates = words;
+    fields = registry_log_fields(entry, MESSAGE_DUPLICATES);
+    log_full(LOG_WARNING, &fields, "%s", words);
+}
+
+void match_rows(Registry *registry, Gate *gate)
+{
+    for (size_t i = 0; i < registry->n_entries; i++)
+        if (match_is_wanted(registry->entries[i], gate))
+            match_forget(registry->entries[i]);
+    for (size_t i = 0; i < gate->n_rows; i++) {
+        const char *name = gate->rows[i].name;
+        Entry *entry = name ? registry_find(registry, name, strlen(name)) : NULL;
+
+        if (entry && match_is_wanted(entry, gate))
+            match_row(entry, &gate->rows[i]);
+    }
+    for (size_t i = 0; i < registry->n_entries; i++)
+        if (match_is_wanted(registry->entries[i], gate))
+            match_tell_duplicates(registry->entries[i]);
+}

@@ -1,0 +1,15 @@
+#pragma once
+
+/*
+ * Match: whose are the instances that a look-up has found.
+ *
+ * By our tag alone (names are not unique on the platform), and by the element, so that an instance of another
+ * element is not taken for the one that is declared. Of several the lowest id is taken; the others are told,
+ * never deleted.
+ */
+
+#include "daemon/gate.h"
+#include "daemon/registry.h"
+
+/* Sets `found` and `duplicates` of all entries of `gate` that need a look-up, from its rows (some of which it takes). */
+void match_rows(Registry *registry, Gate *gate);

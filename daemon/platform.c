@@ -1,0 +1,342 @@
+#include "daemon/platform.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "daemon/platform_reader.h"
+
+void platform_instance_deinit(PlatformInstance *instance)
+{
+    secret_unref(instance->token);
+    free(instance->element);
+    free(instance->name);
+    *instance = (PlatformInstance){};
+}
+
+void platform_answer_deinit(PlatformAnswer *answer)
+{
+    for (size_t i = 0; i < answer->n_instances; i++)
+        platform_instance_deinit(&answer->instances[i]);
+    free(answer->instances);
+    free(answer->next_page);
+    platform_strings_free(answer->required);
+    free(answer->request_id);
+    free(answer->problem);
+    *answer = (PlatformAnswer){};
+}
+
+/* ---- question to request ---- */
+
+/* Percent-encodes all but the unreserved characters of RFC 3986. */
+static int platform_append_encoded(Buffer *url, const char *text)
+{
+    int r = 0;
+
+    for (; *text && r == 0; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (isascii(c) && (isalnum(c) || strchr("-._~", c)))
+            r = buffer_append(url, text, 1);
+        else
+            r = buffer_printf(url, "%%%02X", c);
+    }
+    return r;
+}
+
+static int platform_format_path(const PlatformQuestion *question, Buffer *url)
+{
+    int r = 0;
+
+    switch (question->method) {
+    case PLATFORM_LIST:
+        r = buffer_append_string(url, "/instances?tags%5B%5D=elementd.");
+        if (r == 0)
+            r = platform_append_encoded(url, question->owner);
+        if (r == 0)
+            r = buffer_printf(url, "&pageSize=%d", PLATFORM_PAGE_ROWS);
+        if (r == 0 && question->page)
+            r = buffer_append_string(url, "&nextPage=");
+        if (r == 0 && question->page)
+            r = platform_append_encoded(url, question->page);
+        return r;
+    case PLATFORM_READ:
+        return buffer_printf(url, "/instances/%" PRId64, question->id);
+    case PLATFORM_CREATE:
+        return buffer_append_string(url, "/instances");
+    case PLATFORM_EXPLAIN:
+        r = buffer_append_string(url, "/elements/");
+        if (r == 0)
+            r = platform_append_encoded(url, question->element);
+        if (r == 0)
+            r = buffer_append_string(url, "/configuration");
+        return r;
+    }
+    assert(false);
+    return -EINVAL;
+}
+
+/* User and Organization alone: with an Element token, calls without an id act on that token's instance. */
+static int platform_format_authorization(const Account *account, Secret **ret_authorization)
+{
+    _cleanup_(buffer_deinit) Buffer text = BUFFER_INIT(HTTP_HEADER_BYTES_MAX);
+    int r;
+
+    r = buffer_printf(&text, "User %s, Organization %s", secret_reveal(account->user),
+                      secret_reveal(account->organization));
+    if (r != 0)
+        return -ENOMEM;
+    return secret_new_take(&text, ret_authorization);
+}
+
+int platform_format(const PlatformQuestion *question, HttpRequest *ret_request, char **ret_url,
+                    Secret **ret_authorization)
+{
+    static const char *const methods[] = {
+        [PLATFORM_LIST] = "GET",
+        [PLATFORM_READ] = "GET",
+        [PLATFORM_CREATE] = "POST",
+        [PLATFORM_EXPLAIN] = "GET",
+    };
+    _cleanup_(buffer_deinit) Buffer url = BUFFER_INIT(HTTP_HEADER_BYTES_MAX);
+    int r;
+
+    r = buffer_append_string(&url, question->account->url);
+    if (r == 0)
+        r = platform_format_path(question, &url);
+    if (r == 0)
+        r = buffer_append(&url, "", 1);
+    if (r != 0)
+        return -ENOMEM;
+    r = platform_format_authorization(question->account, ret_authorization);
+    if (r < 0)
+        return r;
+    *ret_url = strdup(buffer_data(&url));
+    if (!*ret_url) {
+        *ret_authorization = secret_unref(*ret_authorization);
+        return -ENOMEM;
+    }
+    *ret_request = (HttpRequest){
+        .method = methods[question->method],
+        .url = *ret_url,
+        .authorization = *ret_authorization,
+        .body = question->method == PLATFORM_CREATE ? question->body : NULL,
+        .ca_file = question->account->ca_file,
+        .timeout = question->timeout,
+    };
+    return 0;
+}
+
+/* ---- answer to outcome ---- */
+
+typedef struct PlatformStatus {
+    int status;
+    PlatformOutcome outcome;
+    const char *words;
+} PlatformStatus;
+
+/*
+ * 408, 500, 502, 504 come from something that may still be working, or may have finished. So may 413 and 429, which the
+ * platform also uses for "took too long", unless they say when to come back.
+ */
+static const PlatformStatus platform_statuses[] = {
+    {400, PLATFORM_REFUSED, "bad request"},
+    {401, PLATFORM_UNAUTHORIZED, "invalid user or organization secret"},
+    {402, PLATFORM_FORBIDDEN, "payment required"},
+    {403, PLATFORM_FORBIDDEN, "forbidden"},
+    {404, PLATFORM_ABSENT, "not found"},
+    {405, PLATFORM_REFUSED, "method not allowed"},
+    {406, PLATFORM_REFUSED, "not acceptable"},
+    {408, PLATFORM_UNKNOWN, "request timed out"},
+    {409, PLATFORM_UNKNOWN, "conflict"},
+    {413, PLATFORM_UNKNOWN, "too large, or took too long"},
+    {415, PLATFORM_REFUSED, "unsupported media type"},
+    {422, PLATFORM_REFUSED, "unprocessable"},
+    {429, PLATFORM_UNKNOWN, "too many requests, or took too long"},
+    {500, PLATFORM_UNKNOWN, "internal error of the platform"},
+    {502, PLATFORM_UNKNOWN, "bad gateway"},
+    {503, PLATFORM_BUSY, "service unavailable"},
+    {504, PLATFORM_UNKNOWN, "gateway timed out"},
+};
+
+static PlatformOutcome platform_classify_status(const HttpAnswer *http, const char **ret_words)
+{
+    int status = http->status;
+
+    for (size_t i = 0; i < N_ELEMENTS(platform_statuses); i++) {
+        if (platform_statuses[i].status != status)
+            continue;
+        *ret_words = platform_statuses[i].words;
+        if ((status == 413 || status == 429) && http->retry_after > 0)
+            return PLATFORM_BUSY;
+        return platform_statuses[i].outcome;
+    }
+    if (status >= 300 && status < 400) {
+        *ret_words = "redirect, which is not followed: check the account's \"url\"";
+        return PLATFORM_REFUSED;
+    }
+    *ret_words = "unexpected status";
+    return status >= 400 && status < 500 ? PLATFORM_REFUSED : PLATFORM_UNKNOWN;
+}
+
+/*
+ * What a status means depends on what was asked. That something is not there is believed only in the platform's own
+ * words: a gateway's 404, or that of a wrong URL, must not lead to a second instance.
+ */
+static PlatformOutcome platform_adjust(PlatformMethod method, PlatformOutcome outcome,
+                                       const PlatformError *error)
+{
+    bool is_platform = error->message || error->request_id;
+
+    if (outcome != PLATFORM_ABSENT)
+        return outcome;
+    switch (method) {
+    case PLATFORM_LIST:
+        return is_platform ? PLATFORM_DONE : PLATFORM_BUSY;
+    case PLATFORM_READ:
+        return is_platform ? PLATFORM_ABSENT : PLATFORM_BUSY;
+    case PLATFORM_CREATE: /* no such element */
+        return PLATFORM_REFUSED;
+    case PLATFORM_EXPLAIN:
+        return PLATFORM_ABSENT;
+    }
+    assert(false);
+    return outcome;
+}
+
+static int platform_set_problem(PlatformAnswer *answer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int platform_set_problem(PlatformAnswer *answer, const char *format, ...)
+{
+    char problem[PROBLEM_BYTES_MAX + 128];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(problem, sizeof(problem), format, arguments);
+    va_end(arguments);
+    platform_reader_trim(problem);
+    free(answer->problem);
+    answer->problem = strdup(problem);
+    return answer->problem ? 0 : -ENOMEM;
+}
+
+/* No answer, or one that is no HTTP: whether it was sent decides. */
+static int platform_read_transport(const PlatformQuestion *question, const HttpAnswer *http,
+                                   PlatformAnswer *answer)
+{
+    bool is_sent = question->method == PLATFORM_CREATE && http->is_sent;
+
+    answer->outcome = is_sent ? PLATFORM_UNKNOWN : PLATFORM_BUSY;
+    return platform_set_problem(
+        answer, "%s: %s", is_sent ? "the platform's answer was lost" : "cannot reach the platform",
+        http->problem ? http->problem : "no answer");
+}
+
+static int platform_read_error(const PlatformQuestion *question, const HttpAnswer *http,
+                               PlatformAnswer *answer)
+{
+    _cleanup_(platform_error_deinit) PlatformError error = {};
+    PlatformOutcome outcome;
+    const char *words;
+    int r;
+
+    r = platform_reader_read_error(&http->body, &error);
+    if (r < 0)
+        return r;
+    outcome = platform_classify_status(http, &words);
+    answer->outcome = platform_adjust(question->method, outcome, &error);
+    if (answer->outcome == PLATFORM_DONE)
+        return 0;
+    answer->request_id = TAKE_PTR(error.request_id);
+    return platform_set_problem(
+        answer, "%s (HTTP %d)%s%s%s%s", error.message ? error.message : words, http->status,
+        error.provider_message ? "; the vendor says: " : "",
+        error.provider_message ? error.provider_message : "",
+        answer->request_id ? "; request " : "", answer->request_id ? answer->request_id : "");
+}
+
+static int platform_read_list(const HttpAnswer *http, PlatformAnswer *answer, bool is_whole)
+{
+    if (!http->is_complete || !is_whole) {
+        /* Half a list, or none, would make "not there" of what is there. */
+        answer->outcome = PLATFORM_BUSY;
+        return platform_set_problem(answer, "the platform's list of instances is broken%s%s",
+                                    http->problem ? ": " : "", http->problem ? http->problem : "");
+    }
+    if (http->next_page) {
+        answer->next_page = strdup(http->next_page);
+        if (!answer->next_page)
+            return -ENOMEM;
+    }
+    answer->outcome = PLATFORM_DONE;
+    return 0;
+}
+
+static int platform_read_one(const PlatformQuestion *question, const HttpAnswer *http,
+                             PlatformAnswer *answer, bool is_whole)
+{
+    const PlatformInstance *instance = answer->n_instances == 1 ? answer->instances : NULL;
+
+    if (!instance || instance->id == 0 || !instance->token) {
+        answer->outcome = PLATFORM_UNKNOWN;
+        return platform_set_problem(answer,
+                                    "the platform's answer (HTTP %d) holds no usable %s%s%s",
+                                    http->status, instance && instance->id ? "token" : "id",
+                                    http->problem ? ": " : "", http->problem ? http->problem : "");
+    }
+    if (question->method == PLATFORM_READ && instance->id != question->id) {
+        answer->outcome = PLATFORM_UNKNOWN;
+        return platform_set_problem(answer, "the platform answered for another instance");
+    }
+    answer->outcome = PLATFORM_DONE;
+    answer->is_unconfirmed = !is_whole || !http->is_complete;
+    return 0;
+}
+
+static int platform_read_success(const PlatformQuestion *question, const HttpAnswer *http,
+                                 PlatformAnswer *answer)
+{
+    PlatformInstances instances;
+    int r;
+
+    if (question->method == PLATFORM_EXPLAIN) {
+        answer->outcome = PLATFORM_DONE;
+        return platform_reader_read_required(&http->body, &answer->required);
+    }
+    r = platform_reader_read_instances(&http->body, question->owner, &instances);
+    answer->instances = instances.items;
+    answer->n_instances = instances.n_items;
+    if (r < 0)
+        return r;
+    if (question->method == PLATFORM_LIST)
+        return platform_read_list(http, answer, instances.is_whole && instances.is_array);
+    return platform_read_one(question, http, answer, instances.is_whole);
+}
+
+int platform_read(const PlatformQuestion *question, const HttpAnswer *http,
+                  PlatformAnswer *ret_answer)
+{
+    _cleanup_(platform_answer_deinit) PlatformAnswer answer = {.retry_after = http->retry_after};
+    int r;
+
+    if (http->status == 0)
+        r = platform_read_transport(question, http, &answer);
+    else if (http->status >= 200 && http->status < 300)
+        r = platform_read_success(question, http, &answer);
+    else
+        r = platform_read_error(question, http, &answer);
+    if (r < 0)
+        return r;
+    *ret_answer = answer;
+    answer = (PlatformAnswer){};
+    return 0;
+}

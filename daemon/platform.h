@@ -1,0 +1,93 @@
+#pragma once
+
+/*
+ * Platform: what we ask of Cloud Elements and what its answers mean. Pure both ways: question to request,
+ * answer to outcome; no socket, no clock, no log.
+ *
+ * Here, and only here, is known what a status means for which question, what may be believed of an answer,
+ * and that the platform's JSON may break in the middle.
+ *
+ * Limits: TOKEN_BYTES_MAX, PROBLEM_BYTES_MAX, PLATFORM_PAGE_ROWS
+ * Source: the platform's documentation and test suite; what is not documented is not relied on
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/secret.h"
+#include "config/account.h"
+#include "daemon/http.h"
+
+typedef enum PlatformMethod {
+    PLATFORM_LIST,   /* GET /instances?tags[]=elementd.OWNER, one page */
+    PLATFORM_READ,   /* GET /instances/{id} */
+    PLATFORM_CREATE, /* POST /instances */
+    PLATFORM_EXPLAIN /* GET /elements/{key}/configuration */
+} PlatformMethod;
+
+/* A question; which fields count depends on the method. All is borrowed, but what http_start() takes a reference of. */
+typedef struct PlatformQuestion {
+    PlatformMethod method;
+    const Account *account;
+    const char *owner;   /* list */
+    const char *page;    /* list: the next-page token of the page before, or NULL */
+    int64_t id;          /* read */
+    Secret *body;        /* create */
+    const char *element; /* explain */
+    usec_t timeout;
+} PlatformQuestion;
+
+typedef enum PlatformOutcome {
+    PLATFORM_DONE,         /* as asked */
+    PLATFORM_ABSENT,       /* there is none: read; a list that is empty is DONE */
+    PLATFORM_REFUSED,      /* permanent: the same question will be refused again */
+    PLATFORM_UNAUTHORIZED, /* bad user or organization secret */
+    PLATFORM_FORBIDDEN,    /* disabled, or a privilege is missing */
+    PLATFORM_BUSY,         /* not carried out, worth another try later */
+    PLATFORM_UNKNOWN, /* perhaps carried out: a creation must be looked up before it is tried again */
+} PlatformOutcome;
+
+/* An instance as the platform describes it. Zeroed where it says nothing, or nothing that can be used. */
+typedef struct PlatformInstance {
+    int64_t id;    /* 0: none, or no positive integer */
+    Secret *token; /* NULL: none, or none that could be sent in a header */
+    char *element; /* element.key */
+    char *name;    /* INSTANCE of its tag elementd.OWNER.INSTANCE; NULL when it is not ours */
+    bool is_owned; /* carries the tag elementd.OWNER */
+    bool is_disabled;
+} PlatformInstance;
+
+void platform_instance_deinit(PlatformInstance *instance);
+
+typedef struct PlatformAnswer {
+    PlatformOutcome outcome;
+    PlatformInstance *instances; /* list: all rows; read and create: one */
+    size_t n_instances;
+    char *next_page;     /* list: the token of the next page, or NULL on the last */
+    bool is_unconfirmed; /* create: id and token were read, then the answer broke */
+    char **required;     /* explain: keys that are required and have no default, NULL at the end */
+    usec_t retry_after;  /* 0: the platform did not say */
+    char *request_id;    /* the platform's, or NULL */
+    char *problem;       /* one line for a person, unless DONE; holds no secret of ours */
+} PlatformAnswer;
+
+void platform_answer_deinit(PlatformAnswer *answer);
+
+/* The request for a question: `url` is the caller's to free, `authorization` to unref. 0 or -ENOMEM. */
+int platform_format(const PlatformQuestion *question, HttpRequest *ret_request, char **ret_url,
+                    Secret **ret_authorization);
+
+/*
+ * What `http` means as an answer to `question`, of which method, owner and id count. Total: whatever the platform sent, there is an outcome. 0 or
+ * -ENOMEM; release with platform_answer_deinit().
+ */
+int platform_read(const PlatformQuestion *question, const HttpAnswer *http,
+                  PlatformAnswer *ret_answer);
+
+/*
+ * Those of `required` (as PlatformAnswer's) that the `configuration` of `body` does not set, joined by ", "; NULL in
+ * *ret_missing when there are none. 0 or -ENOMEM.
+ */
+int platform_find_missing(char *const *required, const Secret *body, char **ret_missing);

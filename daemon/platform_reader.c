@@ -1,0 +1,378 @@
+#include "daemon/platform_reader.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/limits.h"
+
+/* Names of an element's configuration keys, the longest known has 40 bytes; and how many there may be. */
+#define PLATFORM_KEY_BYTES_MAX 256
+#define PLATFORM_KEYS_MAX      256
+
+void platform_reader_trim(char *text)
+{
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7F)
+            *c = ' ';
+}
+
+/* A string of an answer as a C string of at most `max` bytes, one line; NULL in *ret_text when it is none. */
+static int platform_reader_take_text(const JsonEvent *event, size_t max, char **ret_text)
+{
+    char *text;
+
+    if (event->type != JSON_STRING || event->size == 0)
+        return 0;
+    text = strndup(event->text, event->size < max ? event->size : max);
+    if (!text)
+        return -ENOMEM;
+    platform_reader_trim(text);
+    free(*ret_text);
+    *ret_text = text;
+    return 0;
+}
+
+static bool platform_reader_is_text(const JsonEvent *event, const char *text)
+{
+    size_t size = strlen(text);
+
+    return event->size == size && memcmp(event->text, text, size) == 0;
+}
+
+/* ---- errors ---- */
+
+void platform_error_deinit(PlatformError *error)
+{
+    free(error->message);
+    free(error->provider_message);
+    free(error->request_id);
+    *error = (PlatformError){};
+}
+
+typedef struct ErrorReader {
+    PlatformError error;
+    int failure;
+} ErrorReader;
+
+static int platform_error_on_event(void *userdata, const JsonEvent *event)
+{
+    ErrorReader *reader = userdata;
+    int r = 0;
+
+    if (!event->path || event->kind != JSON_EVENT_VALUE)
+        return 0;
+    if (strcmp(event->path, "/message") == 0)
+        r = platform_reader_take_text(event, PROBLEM_BYTES_MAX / 2, &reader->error.message);
+    else if (strcmp(event->path, "/providerMessage") == 0)
+        r = platform_reader_take_text(event, PROBLEM_BYTES_MAX / 2,
+                                      &reader->error.provider_message);
+    else if (strcmp(event->path, "/requestId") == 0)
+        r = platform_reader_take_text(event, 64, &reader->error.request_id);
+    reader->failure = r;
+    return r;
+}
+
+int platform_reader_read_error(const Buffer *body, PlatformError *ret_error)
+{
+    ErrorReader reader = {};
+    int r;
+
+    r = json_read(buffer_data(body), buffer_size(body), 0, platform_error_on_event, &reader, NULL);
+    if (r < 0 || reader.failure < 0) {
+        platform_error_deinit(&reader.error);
+        return -ENOMEM;
+    }
+    *ret_error = reader.error;
+    return 0;
+}
+
+/* ---- instances ---- */
+
+typedef struct InstanceReader {
+    const char *owner;
+    PlatformInstance current;
+    bool has_current;
+    bool is_array; /* the document itself */
+    PlatformInstance *instances;
+    size_t n;
+    int failure;
+} InstanceReader;
+
+/* A token goes into a header line, and to programs that put it into one. */
+static bool platform_reader_is_token(const JsonEvent *event)
+{
+    if (event->type != JSON_STRING || event->size == 0 || event->size > TOKEN_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i < event->size; i++)
+        if (event->text[i] <= ' ' || event->text[i] >= 0x7F || event->text[i] == ',')
+            return false;
+    return true;
+}
+
+static int platform_reader_take_tag(InstanceReader *reader, const JsonEvent *event)
+{
+    size_t prefix_size;
+    char prefix[2 * NAME_BYTES_MAX + 32];
+
+    if (event->type != JSON_STRING || !reader->owner)
+        return 0;
+    (void)snprintf(prefix, sizeof(prefix), "elementd.%s", reader->owner);
+    if (platform_reader_is_text(event, prefix)) {
+        reader->current.is_owned = true;
+        return 0;
+    }
+    prefix_size = strlen(prefix);
+    if (event->size <= prefix_size + 1 || memcmp(event->text, prefix, prefix_size) != 0 ||
+        event->text[prefix_size] != '.')
+        return 0;
+    free(reader->current.name);
+    reader->current.name = strndup(event->text + prefix_size + 1, event->size - prefix_size - 1);
+    return reader->current.name ? 0 : -ENOMEM;
+}
+
+static int platform_reader_take_id(InstanceReader *reader, const JsonEvent *event)
+{
+    int64_t id;
+
+    if (event->type == JSON_NUMBER && json_parse_int64(event->text, event->size, &id) == 0 &&
+        id > 0)
+        reader->current.id = id;
+    return 0;
+}
+
+static int platform_reader_take_token(InstanceReader *reader, const JsonEvent *event)
+{
+    if (!platform_reader_is_token(event))
+        return 0;
+    secret_unref(reader->current.token);
+    reader->current.token = NULL;
+    return secret_new(event->text, event->size, &reader->current.token);
+}
+
+static int platform_reader_take_element(InstanceReader *reader, const JsonEvent *event)
+{
+    return platform_reader_take_text(event, PLATFORM_KEY_BYTES_MAX, &reader->current.element);
+}
+
+static int platform_reader_take_disabled(InstanceReader *reader, const JsonEvent *event)
+{
+    reader->current.is_disabled = event->type == JSON_BOOLEAN && event->boolean;
+    return 0;
+}
+
+typedef struct InstanceField {
+    const char *path; /* below the instance */
+    int (*take)(InstanceReader *reader, const JsonEvent *event);
+} InstanceField;
+
+static const InstanceField instance_fields[] = {
+    {"/id", platform_reader_take_id},
+    {"/token", platform_reader_take_token},
+    {"/element/key", platform_reader_take_element},
+    {"/tags/[]", platform_reader_take_tag},
+    {"/tags/[]/name", platform_reader_take_tag}, /* as older answers have them */
+    {"/disabled", platform_reader_take_disabled},
+};
+
+static int platform_reader_add_instance(InstanceReader *reader)
+{
+    PlatformInstance *instances;
+
+    instances = reallocarray(reader->instances, reader->n + 1, sizeof(*instances));
+    if (!instances)
+        return -ENOMEM;
+    reader->instances = instances;
+    reader->instances[reader->n++] = reader->current;
+    reader->current = (PlatformInstance){};
+    reader->has_current = false;
+    return 0;
+}
+
+static int platform_reader_take_instance(InstanceReader *reader, const JsonEvent *event)
+{
+    const char *path = event->path;
+
+    if (!path)
+        return 0;
+    if (strncmp(path, "/[]", 3) == 0)
+        path += 3;
+    if (*path == '\0' && event->type == JSON_OBJECT) {
+        reader->has_current = event->kind == JSON_EVENT_OPEN;
+        return event->kind == JSON_EVENT_CLOSE ? platform_reader_add_instance(reader) : 0;
+    }
+    if (event->kind != JSON_EVENT_VALUE || !reader->has_current)
+        return 0;
+    for (size_t i = 0; i < N_ELEMENTS(instance_fields); i++)
+        if (strcmp(path, instance_fields[i].path) == 0)
+            return instance_fields[i].take(reader, event);
+    return 0;
+}
+
+static int platform_instance_on_event(void *userdata, const JsonEvent *event)
+{
+    InstanceReader *reader = userdata;
+
+    if (event->depth == 0 && event->kind == JSON_EVENT_OPEN)
+        reader->is_array = event->type == JSON_ARRAY;
+    reader->failure = platform_reader_take_instance(reader, event);
+    return reader->failure;
+}
+
+int platform_reader_read_instances(const Buffer *body, const char *owner,
+                                   PlatformInstances *ret_instances)
+{
+    InstanceReader reader = {.owner = owner};
+    int r;
+
+    r = json_read(buffer_data(body), buffer_size(body), 0, platform_instance_on_event, &reader,
+                  NULL);
+    /* A single instance that breaks off has said what it has said. */
+    if (reader.has_current && reader.failure == 0 && !reader.is_array)
+        reader.failure = platform_reader_add_instance(&reader);
+    platform_instance_deinit(&reader.current);
+    *ret_instances = (PlatformInstances){
+        .items = reader.instances,
+        .n_items = reader.n,
+        .is_whole = r == 0,
+        .is_array = reader.is_array,
+    };
+    return r < 0 || reader.failure < 0 ? -ENOMEM : 0;
+}
+
+/* ---- required configuration ---- */
+
+typedef struct RequiredReader {
+    char *key; /* of the entry being read */
+    bool is_required;
+    bool has_default;
+    char **required;
+    size_t n;
+    int failure;
+} RequiredReader;
+
+void platform_strings_free(char **strings)
+{
+    for (char **string = strings; string && *string; string++)
+        free(*string);
+    free(strings);
+}
+
+static int platform_reader_add_required(RequiredReader *reader)
+{
+    char **required;
+
+    if (reader->key && reader->is_required && !reader->has_default &&
+        reader->n < PLATFORM_KEYS_MAX) {
+        required = reallocarray(reader->required, reader->n + 2, sizeof(*required));
+        if (!required)
+            return -ENOMEM;
+        reader->required = required;
+        reader->required[reader->n++] = TAKE_PTR(reader->key);
+        reader->required[reader->n] = NULL;
+    }
+    free(reader->key);
+    reader->key = NULL;
+    reader->is_required = reader->has_default = false;
+    return 0;
+}
+
+/* The answer is an array of entries, or an object with them under "configuration". */
+static int platform_reader_take_required(RequiredReader *reader, const JsonEvent *event)
+{
+    const char *path = event->path;
+
+    if (!path)
+        return 0;
+    if (strncmp(path, "/configuration", 14) == 0)
+        path += 14;
+    if (strncmp(path, "/[]", 3) != 0)
+        return 0;
+    path += 3;
+    if (*path == '\0')
+        return event->kind == JSON_EVENT_CLOSE ? platform_reader_add_required(reader) : 0;
+    if (event->kind != JSON_EVENT_VALUE)
+        return 0;
+    if (strcmp(path, "/key") == 0)
+        return platform_reader_take_text(event, PLATFORM_KEY_BYTES_MAX, &reader->key);
+    if (strcmp(path, "/required") == 0 || strcmp(path, "/mandatory") == 0)
+        reader->is_required = reader->is_required || event->boolean;
+    else if (strcmp(path, "/defaultValue") == 0)
+        reader->has_default = event->type != JSON_NULL && !(event->text && event->size == 0);
+    return 0;
+}
+
+static int platform_required_on_event(void *userdata, const JsonEvent *event)
+{
+    RequiredReader *reader = userdata;
+
+    reader->failure = platform_reader_take_required(reader, event);
+    return reader->failure;
+}
+
+int platform_reader_read_required(const Buffer *body, char ***ret_required)
+{
+    RequiredReader reader = {};
+    int r;
+
+    r = json_read(buffer_data(body), buffer_size(body), 0, platform_required_on_event, &reader,
+                  NULL);
+    free(reader.key);
+    if (r < 0 || reader.failure < 0) {
+        platform_strings_free(reader.required);
+        return -ENOMEM;
+    }
+    *ret_required = reader.required;
+    return 0;
+}
+
+/* ---- missing configuration ---- */
+
+typedef struct MissingReader {
+    char *const *required;
+    bool is_set[PLATFORM_KEYS_MAX];
+} MissingReader;
+
+static int platform_missing_on_event(void *userdata, const JsonEvent *event)
+{
+    static const char parent[] = "/configuration";
+    MissingReader *reader = userdata;
+
+    /* By the key itself, since a path escapes what is in it. */
+    if (event->depth != 2 || !event->key || !event->path ||
+        strncmp(event->path, parent, strlen(parent)) != 0)
+        return 0;
+    for (size_t i = 0; reader->required[i]; i++)
+        if (strlen(reader->required[i]) == event->key_size &&
+            memcmp(reader->required[i], event->key, event->key_size) == 0)
+            reader->is_set[i] = true;
+    return 0;
+}
+
+int platform_find_missing(char *const *required, const Secret *body, char **ret_missing)
+{
+    _cleanup_(buffer_deinit)
+        Buffer missing = BUFFER_INIT(PLATFORM_KEYS_MAX * (PLATFORM_KEY_BYTES_MAX + 2) + 1);
+    MissingReader reader = {.required = required};
+    int r;
+
+    *ret_missing = NULL;
+    if (!required)
+        return 0;
+    r = json_read(secret_reveal(body), secret_size(body), 0, platform_missing_on_event, &reader,
+                  NULL);
+    assert(r <= 0); /* our own JSON */
+    for (size_t i = 0; required[i] && r == 0; i++)
+        if (!reader.is_set[i])
+            r = buffer_printf(&missing, "%s%s", buffer_size(&missing) > 0 ? ", " : "", required[i]);
+    if (r != 0)
+        return -ENOMEM;
+    if (buffer_size(&missing) == 0)
+        return 0;
+    *ret_missing = strndup(buffer_data(&missing), buffer_size(&missing));
+    return *ret_missing ? 0 : -ENOMEM;
+}

@@ -1,0 +1,47 @@
+#pragma once
+
+/*
+ * What is read out of the platform's JSON: the few fields that are looked for, by their paths, as they pass.
+ *
+ * So an answer of many megabytes costs its fields alone, and one that breaks in the middle has told
+ * what stood before the break. Nothing is believed beyond its documented type.
+ */
+
+#include <stdbool.h>
+
+#include "base/buffer.h"
+#include "daemon/platform.h"
+
+typedef struct PlatformError {
+    char *message; /* one line, at most PROBLEM_BYTES_MAX */
+    char *provider_message;
+    char *request_id;
+} PlatformError;
+
+void platform_error_deinit(PlatformError *error);
+
+/* What an error body says; all NULL when it is no JSON (gateways answer HTML). 0 or -ENOMEM. */
+int platform_reader_read_error(const Buffer *body, PlatformError *ret_error);
+
+/*
+ * The instances in `body`, which is one object or an array of them; `owner` may be NULL (then none is owned).
+ * What was read before a break is returned, but in an array only rows that were complete. 0 or -ENOMEM.
+ */
+typedef struct PlatformInstances {
+    PlatformInstance *items; /* the caller's, each to be deinitialised */
+    size_t n_items;
+    bool is_whole; /* it is JSON to its end */
+    bool is_array;
+} PlatformInstances;
+
+int platform_reader_read_instances(const Buffer *body, const char *owner,
+                                   PlatformInstances *ret_instances);
+
+/* Keys of an element's configuration that are required and have no default. 0 or -ENOMEM. */
+int platform_reader_read_required(const Buffer *body, char ***ret_required);
+
+/* Frees an array of strings that ends in NULL; NULL is fine. */
+void platform_strings_free(char **strings);
+
+/* Makes `text` one line without control characters, in place. */
+void platform_reader_trim(char *text);

@@ -1,0 +1,91 @@
+#pragma once
+
+/*
+ * Record: what the disk holds of one instance.
+ *
+ * An immutable value, shared by reference: a change is a new record. So the store's thread can write
+ * what it was handed while the loop goes on. References are taken and dropped on the loop's thread alone.
+ *
+ * Wall-clock times in it are never trusted further than the delay that stands beside them (base/clock.h).
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/json_writer.h"
+#include "base/secret.h"
+
+typedef struct Record {
+    unsigned n_refs;
+
+    char *name;
+    char *url;     /* of the platform that `id` is an id of */
+    char *element; /* element.key */
+
+    int64_t id; /* 0: none */
+    Secret *token;
+    usec_t verified; /* realtime: when the platform last confirmed the token; 0: never */
+    bool is_disabled;
+
+    /* Of the body that was sent, or taken as what was adopted. */
+    bool has_digests;
+    Digest labels_digest;
+    Digest body_digest;
+
+    /*
+     * Intent (realtime, 0: none): from then on a POST may have gone out, and what became of it is not known. How
+     * long ago that was is not concluded from it, since the wall clock may have jumped.
+     */
+    usec_t intent;
+
+    /* Back-off. */
+    unsigned attempts;
+    usec_t delay;
+    usec_t retry; /* realtime, 0: none */
+
+    char *failure; /* permanent problem of the body with these digests, or NULL */
+} Record;
+
+/* A record of its own with one reference, that may be changed until it is shared: empty but for `name`. */
+int record_new(const char *name, Record **ret_record);
+
+/* A changeable copy of `record`. 0 or -ENOMEM. */
+int record_copy(const Record *record, Record **ret_record);
+
+/* NULL is fine for both. record_unref() returns NULL. */
+Record *record_ref(Record *record);
+Record *record_unref(Record *record);
+
+DEFINE_FREEP(Record, record_unref)
+
+/* Replaces a string of a record that is not shared yet. 0 or -ENOMEM. */
+int record_set_string(char **field, const char *value);
+
+void record_write(const Record *record, JsonWriter *writer);
+
+/*
+ * Reader of records, fed with the events of a document (base/json.h) whose records are the elements of an
+ * array at `RECORD_PATH`.
+ */
+#define RECORD_PATH "/records/[]"
+
+typedef struct RecordReader {
+    Record *record; /* being read */
+    bool is_broken; /* it has a field of the wrong type or size */
+} RecordReader;
+
+void record_reader_deinit(RecordReader *reader);
+
+/*
+ * Takes in one event. *ret_record is a record when this event completed one, else NULL. Unknown fields are
+ * passed over, for documents of later versions. 0, RECORD_E_BROKEN (this event completed one that cannot
+ * be used) or -ENOMEM.
+ */
+enum {
+    RECORD_E_BROKEN = 1,
+};
+
+int record_reader_take(RecordReader *reader, const JsonEvent *event, Record **ret_record);

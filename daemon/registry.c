@@ -1,0 +1,333 @@
+#include "daemon/registry.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/backoff.h"
+#include "base/cleanup.h"
+#include "base/limits.h"
+
+static const Acl registry_no_acl;
+
+static Entry *entry_free(Entry *entry)
+{
+    if (!entry)
+        return NULL;
+    assert(!entry->task);
+    served_deinit(&entry->served);
+    record_unref(entry->record);
+    secret_unref(entry->token);
+    platform_instance_deinit(&entry->found);
+    free(entry->duplicates);
+    free(entry->shown_problem);
+    free(entry->problem);
+    free(entry->name);
+    free(entry);
+    return NULL;
+}
+
+DEFINE_FREEP(Entry, entry_free)
+
+void registry_init(Registry *registry)
+{
+    *registry = (Registry){.generation = 1};
+}
+
+void registry_deinit(Registry *registry)
+{
+    for (size_t i = 0; i < registry->n_entries; i++)
+        entry_free(registry->entries[i]);
+    free(registry->entries);
+    config_unref(registry->config);
+    registry_init(registry);
+}
+
+/* ---- filling ---- */
+
+static void entry_describe(Entry *entry)
+{
+    const Instance *want = entry->want;
+    const Account *account = entry->gate ? entry->gate->account : NULL;
+    Served *served = &entry->served;
+
+    served->name = entry->name;
+    served->element = want && want->element ? want->element : "";
+    served->account = want ? want->account_name : "";
+    served->allow = want ? &want->allow : &registry_no_acl;
+    served->allow_authorization = want ? &want->allow_authorization : &registry_no_acl;
+    served->user = account ? account->user : NULL;
+    served->organization = account ? account->organization : NULL;
+    served->since = clock_realtime();
+}
+
+static int entry_new(const char *name, const Instance *want, const Gates *gates, usec_t now,
+                     Entry **ret_entry)
+{
+    _cleanup_(entry_freep) Entry *entry = NULL;
+
+    entry = calloc(1, sizeof(*entry));
+    if (!entry)
+        return -ENOMEM;
+    served_init(&entry->served);
+    entry->name = strdup(name);
+    if (!entry->name)
+        return -ENOMEM;
+    entry->want = want;
+    entry->gate = want && want->account ? gates_find(gates, want->account) : NULL;
+    entry->wanted = now;
+    entry->due = now;
+    entry_describe(entry);
+    *ret_entry = TAKE_PTR(entry);
+    return 0;
+}
+
+/* What is durable may be served. */
+static void registry_serve(Entry *entry)
+{
+    Secret *token = entry->record ? entry->record->token : NULL;
+
+    if (secret_equal(token, entry->token))
+        return;
+    secret_unref(entry->token);
+    entry->token = secret_ref(token);
+    entry->token_id = token ? entry->record->id : 0;
+    entry->is_token_news = true;
+    entry->served.token = entry->token;
+    entry->served.id = entry->token_id;
+}
+
+/* Overdue verifications are spread over this part of the interval, so that a start does not bring them all at once. */
+#define REGISTRY_OVERDUE_PART 10
+
+static usec_t registry_verify_due(const Record *record, usec_t interval, usec_t now)
+{
+    usec_t left = clock_left(clock_add(record->verified, interval), interval, clock_realtime());
+
+    if (record->verified == 0)
+        return now; /* never confirmed */
+    if (left > 0)
+        return clock_add(now, left);
+    return now + digest_random() % (interval / REGISTRY_OVERDUE_PART + 1);
+}
+
+/* What a record of an earlier run means for this one. */
+static void registry_restore(const Registry *registry, Entry *entry, Record *record,
+                             bool is_recovered, usec_t now)
+{
+    const Settings *settings = &registry->config->settings;
+    const char *url = entry->gate ? entry->gate->account->url : NULL;
+
+    entry->is_recovered = is_recovered;
+    if (url && record->url && strcmp(url, record->url) != 0)
+        return; /* of another platform: nothing of it holds here */
+    entry->record = record_ref(record);
+    registry_serve(entry);
+    if (record->retry != 0)
+        entry->retry = clock_add(now, clock_left(record->retry, record->delay, clock_realtime()));
+    entry->verify = registry_verify_due(record, settings->verify_interval, now);
+}
+
+static int record_compare(const void *a, const void *b)
+{
+    return strcmp((*(Record *const *)a)->name, (*(Record *const *)b)->name);
+}
+
+/* Merges two lists that are in order of names: the declared and the recorded. */
+static int registry_merge(Registry *registry, StoreLoad *load, const Gates *gates, usec_t now)
+{
+    const Config *config = registry->config;
+    Snapshot *snapshot = &load->snapshot;
+    size_t c = 0, s = 0;
+
+    while (c < config->n_instances || s < snapshot->n_records) {
+        const Instance *want = c < config->n_instances ? config->instances[c] : NULL;
+        Record *record = s < snapshot->n_records ? snapshot->records[s] : NULL;
+        int order = !want ? 1 : !record ? -1 : strcmp(want->name, record->name);
+        Entry *entry;
+        int r;
+
+        r = entry_new(order <= 0 ? want->name : record->name, order <= 0 ? want : NULL, gates, now,
+                      &entry);
+        if (r < 0)
+            return r;
+        entry->index = registry->n_entries;
+        registry->entries[registry->n_entries++] = entry;
+        if (order >= 0)
+            registry_restore(registry, entry, record, load->is_recovered, now);
+        else if (load->is_recovered)
+            entry->is_recovered = true;
+        entry->intent_until = clock_add(now, registry->config->settings.request_timeout);
+        c += order <= 0;
+        s += order >= 0;
+        /* A document that names one twice is not ours; its first word counts. */
+        while (order >= 0 && s < snapshot->n_records &&
+               strcmp(snapshot->records[s]->name, entry->name) == 0)
+            s++;
+    }
+    return 0;
+}
+
+int registry_fill(Registry *registry, Config *config, StoreLoad *load, Gates *gates, usec_t now)
+{
+    Snapshot *snapshot = &load->snapshot;
+
+    assert(registry->n_entries == 0);
+    registry->config = config_ref(config);
+    registry->entries = calloc(config->n_instances + snapshot->n_records + 1,
+                               sizeof(*registry->entries));
+    if (!registry->entries)
+        return -ENOMEM;
+    if (snapshot->n_records > 0)
+        qsort(snapshot->records, snapshot->n_records, sizeof(*snapshot->records), record_compare);
+    return registry_merge(registry, load, gates, now);
+}
+
+/* ---- looking up ---- */
+
+Entry *registry_find(const Registry *registry, const char *name, size_t size)
+{
+    size_t low = 0, high = registry->n_entries;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        Entry *entry = registry->entries[middle];
+        int order = strncmp(name, entry->name, size);
+
+        if (order == 0 && entry->name[size] != '\0')
+            order = -1;
+        if (order == 0)
+            return entry;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+LogFields registry_log_fields(const Entry *entry, const char *message_id)
+{
+    return (LogFields){
+        .message_id = message_id,
+        .instance = entry->name,
+        .element = entry->served.element,
+        .account = entry->served.account,
+    };
+}
+
+void registry_count(const Registry *registry, unsigned ret_counts[static SERVED_N_STATES])
+{
+    memset(ret_counts, 0, SERVED_N_STATES * sizeof(*ret_counts));
+    for (size_t i = 0; i < registry->n_entries; i++)
+        if (registry->entries[i]->want)
+            ret_counts[registry->entries[i]->served.state]++;
+}
+
+/* ---- records and what is durable of them ---- */
+
+bool registry_is_durable(const Registry *registry, const Entry *entry)
+{
+    return entry->generation <= registry->durable_generation;
+}
+
+void registry_put(Registry *registry, Entry *entry, Record *record, bool is_urgent)
+{
+    record_unref(entry->record);
+    entry->record = record;
+    registry->has_changes = registry->has_changes || is_urgent;
+    if (is_urgent)
+        entry->generation = registry->generation;
+    /* A token that is gone is gone at once; a new one waits until it is durable. */
+    if (!record || !record->token)
+        registry_serve(entry);
+}
+
+uint64_t registry_snapshot(Registry *registry, Snapshot *ret_snapshot)
+{
+    Record **records;
+    size_t n = 0;
+
+    records = calloc(registry->n_entries + 1, sizeof(*records));
+    if (!records)
+        return 0;
+    for (size_t i = 0; i < registry->n_entries; i++)
+        if (registry->entries[i]->record)
+            records[n++] = record_ref(registry->entries[i]->record);
+    ret_snapshot->records = records;
+    ret_snapshot->n_records = n;
+    registry->has_changes = false;
+    return registry->generation++;
+}
+
+void registry_committed(Registry *registry, uint64_t generation)
+{
+    uint64_t before = registry->durable_generation;
+
+    assert(generation > before);
+    registry->durable_generation = generation;
+    for (size_t i = 0; i < registry->n_entries; i++) {
+        Entry *entry = registry->entries[i];
+
+        if (entry->generation > before && entry->generation <= generation)
+            registry_serve(entry);
+    }
+}
+
+void registry_not_committed(Registry *registry)
+{
+    registry->has_changes = true;
+}
+
+/* ---- what clients see ---- */
+
+static bool text_equal(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* A moment of the boot-time clock as one of the realtime clock. */
+static usec_t registry_realtime(usec_t moment, usec_t now)
+{
+    usec_t realtime = clock_realtime();
+
+    return moment > now ? clock_add(realtime, moment - now) : realtime;
+}
+
+static bool registry_publish_state(Served *served, const Plan *plan, usec_t now)
+{
+    usec_t retry = plan->is_retry ? registry_realtime(plan->due, now) : 0;
+    bool is_changed = served->state != plan->state || (served->retry == 0) != (retry == 0);
+
+    if (served->state != plan->state)
+        served->since = clock_realtime();
+    served->state = plan->state;
+    served->retry = retry;
+    return is_changed;
+}
+
+static void registry_publish_problem(Entry *entry, const char *problem)
+{
+    free(entry->shown_problem);
+    entry->shown_problem = problem ? strdup(problem) : NULL;
+    entry->served.problem = entry->shown_problem;
+}
+
+bool registry_publish(Entry *entry, const Plan *plan, const char *problem, usec_t now)
+{
+    Served *served = &entry->served;
+    const Record *record = entry->record;
+    usec_t verified = record ? record->verified : 0;
+    unsigned attempts = record ? record->attempts : 0;
+    bool is_changed = registry_publish_state(served, plan, now);
+
+    is_changed = is_changed || entry->is_token_news || served->verified != verified ||
+                 served->attempts != attempts || !text_equal(served->problem, problem);
+    entry->is_token_news = false;
+    served->verified = verified;
+    served->attempts = attempts;
+    if (!text_equal(served->problem, problem))
+        registry_publish_problem(entry, problem);
+    return is_changed;
+}

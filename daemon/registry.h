@@ -1,0 +1,113 @@
+#pragma once
+
+/*
+ * Registry: every instance that is declared or recorded, with its state. Sole owner of tokens and records.
+ *
+ * An entry's record is always the newest one; what clients get is the newest that is durable. Changes
+ * count up a generation, and a commit says up to which one everything is on disk.
+ *
+ * Limits: INSTANCES_MAX (declared, and recorded)
+ */
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "config/config.h"
+#include "daemon/engine.h"
+#include "daemon/gate.h"
+#include "daemon/plan.h"
+#include "daemon/record.h"
+#include "daemon/store.h"
+#include "ipc/served.h"
+#include "systemd/log.h"
+
+typedef struct Entry {
+    Served served; /* what clients see; see registry_publish() */
+    size_t index;  /* in the registry */
+    char *name;
+    const Instance *want; /* of the registry's Config; NULL: recorded, but not declared */
+    Gate *gate;           /* of its account; NULL: there is none */
+
+    Record *record; /* newest, or NULL */
+    uint64_t
+        generation;     /* in which `record` last changed in a way that must be durable; 0: never */
+    Secret *token;      /* what is served: the newest durable one, or NULL */
+    int64_t token_id;   /* of the instance that it belongs to */
+    bool is_token_news; /* `token` has changed since registry_publish() */
+    char *shown_problem; /* what `served.problem` points at, or NULL */
+
+    /* Of this run; times of the boot-time clock. */
+    PlanBusy busy;
+    EngineTask *task;
+    bool is_post_unsent; /* the record's intent is ours, and no POST has gone out for it */
+    bool is_doubted;     /* the platform does not know the token's instance any more */
+    bool is_recovered;   /* the record may be older than the last one that was durable */
+    usec_t intent_until;
+    usec_t retry;
+    usec_t verify;
+    usec_t wanted;
+    usec_t due;             /* when reconciling is due again; USEC_INFINITY: on a change only */
+    PlatformInstance found; /* by the last look-up; id 0 and no token: nothing */
+    bool is_found;
+    char *
+        duplicates; /* words about instances on the platform beside the one that was taken, or NULL */
+    char *problem; /* the last thing that went wrong, or NULL */
+
+    bool is_counted; /* among the creations that are begun (reconciler) */
+    TAILQ_ENTRY(Entry) room_link;
+    bool is_waiting_for_room;
+} Entry;
+
+TAILQ_HEAD(EntryQueue, Entry);
+
+typedef struct Registry {
+    Config *config;  /* a reference */
+    Entry **entries; /* by name */
+    size_t n_entries;
+    uint64_t generation;         /* of the changes that are made now; begins at 1 */
+    uint64_t durable_generation; /* everything up to it is on disk */
+    bool has_changes;            /* that no commit has taken up yet */
+} Registry;
+
+void registry_init(Registry *registry);
+
+/* No tasks may be under way, and nobody wait for an entry. Fine on a zeroed or half-filled one. */
+void registry_deinit(Registry *registry);
+
+/*
+ * Fills an empty registry with what is declared and what is recorded; takes a reference of `config` and the
+ * records out of `load`, all of which count as durable. `now` is of the boot-time clock. 0 or -ENOMEM.
+ */
+int registry_fill(Registry *registry, Config *config, StoreLoad *load, Gates *gates, usec_t now);
+
+/* Borrowed; NULL when there is none. */
+Entry *registry_find(const Registry *registry, const char *name, size_t size);
+
+/*
+ * Makes `record` (whose reference is taken, also NULL) the newest of `entry`. `is_urgent`: it must become durable now; else it
+ * goes with the next commit, and is served at once.
+ */
+void registry_put(Registry *registry, Entry *entry, Record *record, bool is_urgent);
+
+bool registry_is_durable(const Registry *registry, const Entry *entry);
+
+/*
+ * Ends the current generation: *ret_snapshot holds all records as they are now, and the return is the
+ * generation to be reported by registry_committed() when it is durable. 0: no memory; nothing changed.
+ */
+uint64_t registry_snapshot(Registry *registry, Snapshot *ret_snapshot);
+
+/* Everything up to `generation` is on disk: entries may be served from. */
+void registry_committed(Registry *registry, uint64_t generation);
+
+/* A commit failed: what it held is to be committed again. */
+void registry_not_committed(Registry *registry);
+
+/* Brings `entry->served` up to date with the entry and `plan`. Whether something that clients see has changed. */
+bool registry_publish(Entry *entry, const Plan *plan, const char *problem, usec_t now);
+
+/* What a log line about the entry carries; all borrowed from it. */
+LogFields registry_log_fields(const Entry *entry, const char *message_id);
+
+/* How many declared entries are in each state. */
+void registry_count(const Registry *registry, unsigned ret_counts[static SERVED_N_STATES]);

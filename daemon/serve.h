@@ -1,0 +1,18 @@
+#pragma once
+
+/*
+ * Serve: what ipc/ asks, answered from the registry; and the sockets on which it is asked.
+ */
+
+#include "daemon/registry.h"
+#include "ipc/server_operations.h"
+
+/* Their userdata is a Registry. */
+extern const ServerOperations serve_operations;
+
+/*
+ * The listening socket that systemd passed under `name`; else one bound to `file` in `directory` (made when it is
+ * missing) with `mode`, in place of whatever an earlier run left there. 0 or -errno.
+ */
+int serve_open_socket(const char *name, const char *directory, const char *file, mode_t mode,
+                      int *ret_fd);

@@ -1,0 +1,24 @@
+#pragma once
+
+/*
+ * MESSAGE_ID of each kind of event, so that a journal can be searched for it and a catalogue explain it.
+ *
+ * One id per kind, never reused. Source: systemd.journal-fields(7), `systemd-id128 new`
+ */
+
+#define MESSAGE_STARTED           "0c3a5c1f1f8b4f0f9d5b8a2f4be0c6a1"
+#define MESSAGE_STOPPED           "4f2d6a0e7c3b4a53b7a9e1d08c5f6b22"
+#define MESSAGE_TOKEN_OBTAINED    "9be1f7c2d4a84e6c8f03b5d7a1c94e33"
+#define MESSAGE_TOKEN_CHANGED     "5d0a8e3b6f1c47d29a4e7c80b3f2d144"
+#define MESSAGE_INSTANCE_ABSENT   "c81f4b7e2a9d4c35b60e8f1d7a3c5955"
+#define MESSAGE_INSTANCE_WAITING  "2e7b9d4f1c6a48e3a5d08b3f6e1c7a66"
+#define MESSAGE_INSTANCE_FAILED   "a36d0f8c5b2e4179b4c7e90d1f8a3b77"
+#define MESSAGE_INSTANCE_DISABLED "71c4e8b20d9f4a6ea83b5f7c2e0d1988"
+#define MESSAGE_INSTANCE_UNKNOWN  "d5f92b6c8e1a4037910c4d7e3b6f8a99"
+#define MESSAGE_DUPLICATES        "e84a1d7f3c0b4592af6e2b9d8c5017aa"
+#define MESSAGE_ACCOUNT_PAUSED    "38b0e6d5a97f4c1d82e4f0b7c3a96dbb"
+#define MESSAGE_ACCOUNT_OPEN      "f0a7c3e19d5b48268c1f6d4a2e7b90cc"
+#define MESSAGE_CONFIGURATION     "6b5e2f8a0c7d41e99d3a4f1b8e6c70dd"
+#define MESSAGE_STORE_FAILED      "1d9c7e4b5a2f40c386e0b8d3f7a51cee"
+#define MESSAGE_STORE_WELL        "b72f0d6e8c4a49159e3c1a7d5b8f04ff"
+#define MESSAGE_STORE_RECOVERED   "84e1a9c3f6b0472dad5e7b2c0f9d3611"
