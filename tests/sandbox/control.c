@@ -15,10 +15,10 @@
 
 static int control_get_requests(ControlCall *call)
 {
-    const char *after = query_find(call->query, "after");
+    const char *after = query_find(&call->query, "after");
     HistoryFilter filter = {
-        .method = query_find(call->query, "method"),
-        .path = query_find(call->query, "path"),
+        .method = query_find(&call->query, "method"),
+        .path = query_find(&call->query, "path"),
         .after = after ? strtoull(after, NULL, 10) : 0,
     };
     JsonWriter writer;
@@ -47,7 +47,7 @@ static int control_get_faults(ControlCall *call)
 
 static int control_add_fault(ControlCall *call, const JsonValue *rule, JsonWriter *writer)
 {
-    FieldsError error;
+    FieldsError error = {};
     uint64_t id;
     int r;
 
@@ -199,8 +199,6 @@ static int control_run(ControlCall *call, const ControlRoute *route, Arena *aren
 static int control_serve(ControlCall *call, const char *path)
 {
     Arena arena = ARENA_INIT(JSON_TREE_FACTOR * (buffer_size(&call->request->body) + 64));
-    _cleanup_(query_deinit) Query query = {};
-    _cleanup_(freep) char *segment = NULL;
     const char *found = "";
     const ControlRoute *route = control_find_route(call->request->method, path, &found);
     int r;
@@ -208,14 +206,12 @@ static int control_serve(ControlCall *call, const char *path)
     if (!route)
         return control_call_refuse(call, 404, "There is no %s " CONTROL_PREFIX "%s",
                                    call->request->method, path);
-    r = query_init(&query, call->request->query);
+    r = query_init(&call->query, call->request->query);
     if (r < 0)
         return r;
-    segment = strndup(found, strcspn(found, "/"));
-    if (!segment)
+    call->segment = strndup(found, strcspn(found, "/"));
+    if (!call->segment)
         return -ENOMEM;
-    call->query = &query;
-    call->segment = segment;
     r = control_run(call, route, &arena);
     arena_deinit(&arena);
     return r;
@@ -234,5 +230,7 @@ void control_handle(Sandbox *sandbox, HttpRequest *request, const char *path)
         (void)buffer_append_string(&answer.body, "{}");
     (void)http_conn_answer(request, &answer);
     http_answer_deinit(&answer);
+    query_deinit(&call.query);
+    free(call.segment);
     (void)http_request_free(request);
 }

@@ -34,7 +34,7 @@ int control_call_refuse(ControlCall *call, unsigned status, const char *format, 
 int control_call_read(ControlCall *call, const JsonValue *object, const Field *fields, void *target)
 {
     FieldsTarget targets = {fields, target};
-    FieldsError error;
+    FieldsError error = {};
     int r;
 
     r = fields_read(object, &targets, 1, &error);

@@ -17,9 +17,9 @@ enum {
 typedef struct ControlCall {
     Sandbox *sandbox;
     const HttpRequest *request;
-    const Query *query;
+    Query query;
     const JsonValue *document; /* the body; NULL where the route has none */
-    const char *segment;       /* what stands for {} in the route */
+    char *segment;             /* owned: what stands for {} in the route */
     HttpAnswer *answer;
 } ControlCall;
 

@@ -32,19 +32,19 @@ typedef struct ControlPlant {
 #define PLANT_AT(member) offsetof(ControlPlant, member)
 
 static const Field control_plant_fields[] = {
-    {"user", FIELD_TEXT, PLANT_AT(user), false, 0, 0, NULL},
-    {"organization", FIELD_TEXT, PLANT_AT(organization), false, 0, 0, NULL},
-    {"element", FIELD_TEXT, PLANT_AT(element), false, 0, 0, NULL},
-    {"name", FIELD_TEXT, PLANT_AT(name), false, 0, 0, NULL},
-    {"token", FIELD_TEXT, PLANT_AT(token), false, 0, 0, NULL},
-    {"tags", FIELD_TEXTS, PLANT_AT(tags), false, 0, 0, NULL},
-    {"configuration", FIELD_OBJECT, PLANT_AT(configuration), false, 0, 0, NULL},
-    {"disabled", FIELD_BOOL, PLANT_AT(is_disabled), false, 0, 0, NULL},
-    {"valid", FIELD_BOOL, PLANT_AT(is_valid), false, 0, 0, NULL},
-    {"id", FIELD_INT, PLANT_AT(id), false, 1, INT64_MAX / 2, NULL},
-    {"createdUSec", FIELD_INT, PLANT_AT(created), false, 0, INT64_MAX, NULL},
-    {"count", FIELD_INT, PLANT_AT(count), false, 0, WORLD_INSTANCES_MAX, NULL},
-    {"start", FIELD_INT, PLANT_AT(start), false, 0, INT32_MAX, NULL},
+    {"user", FIELD_TEXT, false, PLANT_AT(user), 0, 0, NULL},
+    {"organization", FIELD_TEXT, false, PLANT_AT(organization), 0, 0, NULL},
+    {"element", FIELD_TEXT, false, PLANT_AT(element), 0, 0, NULL},
+    {"name", FIELD_TEXT, false, PLANT_AT(name), 0, 0, NULL},
+    {"token", FIELD_TEXT, false, PLANT_AT(token), 0, 0, NULL},
+    {"tags", FIELD_TEXTS, false, PLANT_AT(tags), 0, 0, NULL},
+    {"configuration", FIELD_OBJECT, false, PLANT_AT(configuration), 0, 0, NULL},
+    {"disabled", FIELD_BOOL, false, PLANT_AT(is_disabled), 0, 0, NULL},
+    {"valid", FIELD_BOOL, false, PLANT_AT(is_valid), 0, 0, NULL},
+    {"id", FIELD_INT, false, PLANT_AT(id), 1, INT64_MAX / 2, NULL},
+    {"createdUSec", FIELD_INT, false, PLANT_AT(created), 0, INT64_MAX, NULL},
+    {"count", FIELD_INT, false, PLANT_AT(count), 0, WORLD_INSTANCES_MAX, NULL},
+    {"start", FIELD_INT, false, PLANT_AT(start), 0, INT32_MAX, NULL},
     {},
 };
 
@@ -82,10 +82,10 @@ static int control_plant_document(ControlCall *call, const ControlPlant *plant,
         r = instance_new(element, &instance);
     if (r == 0)
         r = world_fill_instance(instance, document);
-    if (r == INSTANCE_E_INVALID)
-        return control_call_refuse(call, 400, "\"tags\" or \"configuration\" cannot be used");
     if (r < 0)
         return r;
+    if (r == INSTANCE_E_INVALID || !instance)
+        return control_call_refuse(call, 400, "\"tags\" or \"configuration\" cannot be used");
     instance->id = plant->id > 0 ? plant->id + index : 0;
     instance->account = account->id;
     r = world_add_instance(world, TAKE_PTR(instance), &added);
@@ -102,7 +102,7 @@ static int control_plant_one(ControlCall *call, const ControlPlant *plant, const
 {
     Buffer text = BUFFER_INIT(2 * HTTP_REQUEST_BODY_MAX);
     Arena arena;
-    JsonValue *document;
+    JsonValue *document = NULL;
     int r;
 
     r = control_expand(&call->request->body, plant->start + index, &text);
@@ -193,14 +193,18 @@ int control_instances_list(ControlCall *call)
     return control_call_end(&writer);
 }
 
-static int control_find_instance(ControlCall *call, Instance **ret_instance)
+/* That of the path, or NULL. */
+static Instance *control_find_instance(const ControlCall *call)
 {
     char *end;
     long long id = strtoll(call->segment, &end, 10);
 
-    *ret_instance = *end ? NULL : world_find_instance(&call->sandbox->world, id);
-    return *ret_instance ? 0
-                         : control_call_refuse(call, 404, "There is no instance %s", call->segment);
+    return *end ? NULL : world_find_instance(&call->sandbox->world, id);
+}
+
+static int control_refuse_unknown(ControlCall *call)
+{
+    return control_call_refuse(call, 404, "There is no instance %s", call->segment);
 }
 
 static int control_answer_instance(ControlCall *call, const Instance *instance)
@@ -214,11 +218,9 @@ static int control_answer_instance(ControlCall *call, const Instance *instance)
 
 int control_instances_get(ControlCall *call)
 {
-    Instance *instance;
-    int r;
+    const Instance *instance = control_find_instance(call);
 
-    r = control_find_instance(call, &instance);
-    return r == 0 ? control_answer_instance(call, instance) : r;
+    return instance ? control_answer_instance(call, instance) : control_refuse_unknown(call);
 }
 
 /* ---- changing ---- */
@@ -230,28 +232,29 @@ int control_instances_clear(ControlCall *call)
 
 int control_instances_remove(ControlCall *call)
 {
-    Instance *instance;
-    int r;
+    Instance *instance = control_find_instance(call);
 
-    r = control_find_instance(call, &instance);
-    return r == 0 ? world_remove_instance(&call->sandbox->world, instance) : r;
+    return instance ? world_remove_instance(&call->sandbox->world, instance)
+                    : control_refuse_unknown(call);
 }
 
 int control_instances_set_token(ControlCall *call)
 {
-    static const Field fields[] = {{"token", FIELD_TEXT, 0, false, 0, 0, NULL}, {}};
+    static const Field fields[] = {{"token", FIELD_TEXT, false, 0, 0, 0, NULL}, {}};
     _cleanup_(instance_freep) Instance *fresh = NULL;
+    Instance *instance = control_find_instance(call);
     const char *token = NULL;
-    Instance *instance;
     int r;
 
-    r = control_find_instance(call, &instance);
-    if (r == 0)
-        r = control_call_read(call, call->document, fields, &token);
-    if (r == 0 && !token) /* a random one, as a new instance would have */
+    if (!instance)
+        return control_refuse_unknown(call);
+    r = control_call_read(call, call->document, fields, &token);
+    if (r == 0 && !token) { /* a random one, as a new instance would have */
         r = instance_new(instance->element, &fresh);
+        token = r == 0 ? fresh->token : NULL;
+    }
     if (r == 0)
-        r = instance_set_token(instance, token ? token : fresh->token);
+        r = instance_set_token(instance, token);
     if (r == 0)
         r = world_touch_instance(&call->sandbox->world, instance);
     return r == 0 ? control_answer_instance(call, instance) : r;
@@ -259,12 +262,11 @@ int control_instances_set_token(ControlCall *call)
 
 static int control_set_disabled(ControlCall *call, bool is_disabled)
 {
-    Instance *instance;
+    Instance *instance = control_find_instance(call);
     int r;
 
-    r = control_find_instance(call, &instance);
-    if (r != 0)
-        return r;
+    if (!instance)
+        return control_refuse_unknown(call);
     instance->is_disabled = is_disabled;
     r = world_touch_instance(&call->sandbox->world, instance);
     return r == 0 ? control_answer_instance(call, instance) : r;

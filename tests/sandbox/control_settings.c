@@ -27,15 +27,15 @@ typedef struct ControlSettings {
 static const char *const control_tags_modes[] = {"and", "or", NULL};
 
 static const Field control_settings_fields[] = {
-    {"delayMs", FIELD_INT, SETTINGS_AT(delay_ms), false, 0, SETTINGS_DAY_MS, NULL},
-    {"tagsMode", FIELD_CHOICE, SETTINGS_AT(tags_mode), false, 0, 0, control_tags_modes},
-    {"tagsAsObjects", FIELD_BOOL, SETTINGS_AT(is_tags_as_objects), false, 0, 0, NULL},
-    {"sampleAnswer", FIELD_BOOL, SETTINGS_AT(is_sample_answer), false, 0, 0, NULL},
-    {"pageSizeMax", FIELD_INT, SETTINGS_AT(page_max), false, 1, WORLD_INSTANCES_MAX, NULL},
-    {"addAccount", FIELD_OBJECT, SETTINGS_AT(add_account), false, 0, 0, NULL},
-    {"changeAccount", FIELD_OBJECT, SETTINGS_AT(change_account), false, 0, 0, NULL},
-    {"revokeAccount", FIELD_OBJECT, SETTINGS_AT(revoke_account), false, 0, 0, NULL},
-    {"requireConfiguration", FIELD_OBJECT, SETTINGS_AT(require), false, 0, 0, NULL},
+    {"delayMs", FIELD_INT, false, SETTINGS_AT(delay_ms), 0, SETTINGS_DAY_MS, NULL},
+    {"tagsMode", FIELD_CHOICE, false, SETTINGS_AT(tags_mode), 0, 0, control_tags_modes},
+    {"tagsAsObjects", FIELD_BOOL, false, SETTINGS_AT(is_tags_as_objects), 0, 0, NULL},
+    {"sampleAnswer", FIELD_BOOL, false, SETTINGS_AT(is_sample_answer), 0, 0, NULL},
+    {"pageSizeMax", FIELD_INT, false, SETTINGS_AT(page_max), 1, WORLD_INSTANCES_MAX, NULL},
+    {"addAccount", FIELD_OBJECT, false, SETTINGS_AT(add_account), 0, 0, NULL},
+    {"changeAccount", FIELD_OBJECT, false, SETTINGS_AT(change_account), 0, 0, NULL},
+    {"revokeAccount", FIELD_OBJECT, false, SETTINGS_AT(revoke_account), 0, 0, NULL},
+    {"requireConfiguration", FIELD_OBJECT, false, SETTINGS_AT(require), 0, 0, NULL},
     {},
 };
 
@@ -49,16 +49,16 @@ typedef struct ControlSecrets {
 #define SECRETS_AT(member) offsetof(ControlSecrets, member)
 
 static const Field control_secrets_fields[] = {
-    {"user", FIELD_TEXT, SECRETS_AT(user), true, 0, 0, NULL},
-    {"organization", FIELD_TEXT, SECRETS_AT(organization), true, 0, 0, NULL},
+    {"user", FIELD_TEXT, true, SECRETS_AT(user), 0, 0, NULL},
+    {"organization", FIELD_TEXT, true, SECRETS_AT(organization), 0, 0, NULL},
     {},
 };
 
 static const Field control_new_secrets_fields[] = {
-    {"user", FIELD_TEXT, SECRETS_AT(user), true, 0, 0, NULL},
-    {"organization", FIELD_TEXT, SECRETS_AT(organization), true, 0, 0, NULL},
-    {"newUser", FIELD_TEXT, SECRETS_AT(new_user), true, 0, 0, NULL},
-    {"newOrganization", FIELD_TEXT, SECRETS_AT(new_organization), true, 0, 0, NULL},
+    {"user", FIELD_TEXT, true, SECRETS_AT(user), 0, 0, NULL},
+    {"organization", FIELD_TEXT, true, SECRETS_AT(organization), 0, 0, NULL},
+    {"newUser", FIELD_TEXT, true, SECRETS_AT(new_user), 0, 0, NULL},
+    {"newOrganization", FIELD_TEXT, true, SECRETS_AT(new_organization), 0, 0, NULL},
     {},
 };
 
@@ -68,8 +68,8 @@ typedef struct ControlRequirement {
 } ControlRequirement;
 
 static const Field control_requirement_fields[] = {
-    {"element", FIELD_TEXT, offsetof(ControlRequirement, element), true, 0, 0, NULL},
-    {"keys", FIELD_TEXTS, offsetof(ControlRequirement, keys), true, 0, 0, NULL},
+    {"element", FIELD_TEXT, true, offsetof(ControlRequirement, element), 0, 0, NULL},
+    {"keys", FIELD_TEXTS, true, offsetof(ControlRequirement, keys), 0, 0, NULL},
     {},
 };
 

@@ -32,14 +32,14 @@ struct FaultRule {
 #define FAULT_AT(member) offsetof(FaultRule, member)
 
 static const Field fault_fields[] = {
-    {"method", FIELD_TEXT, FAULT_AT(method), false, 0, 0, NULL},
-    {"path", FIELD_TEXT, FAULT_AT(path), false, 0, 0, NULL},
-    {"query", FIELD_TEXT, FAULT_AT(query), false, 0, 0, NULL},
-    {"element", FIELD_TEXT, FAULT_AT(element), false, 0, 0, NULL},
-    {"name", FIELD_TEXT, FAULT_AT(name), false, 0, 0, NULL},
-    {"count", FIELD_INT, FAULT_AT(count), false, -1, INT64_MAX, NULL},
-    {"skip", FIELD_INT, FAULT_AT(skip), false, 0, INT64_MAX, NULL},
-    {"action", FIELD_TEXT, FAULT_AT(action_name), true, 0, 0, NULL},
+    {"method", FIELD_TEXT, false, FAULT_AT(method), 0, 0, NULL},
+    {"path", FIELD_TEXT, false, FAULT_AT(path), 0, 0, NULL},
+    {"query", FIELD_TEXT, false, FAULT_AT(query), 0, 0, NULL},
+    {"element", FIELD_TEXT, false, FAULT_AT(element), 0, 0, NULL},
+    {"name", FIELD_TEXT, false, FAULT_AT(name), 0, 0, NULL},
+    {"count", FIELD_INT, false, FAULT_AT(count), -1, INT64_MAX, NULL},
+    {"skip", FIELD_INT, false, FAULT_AT(skip), 0, INT64_MAX, NULL},
+    {"action", FIELD_TEXT, true, FAULT_AT(action_name), 0, 0, NULL},
     {},
 };
 

@@ -19,93 +19,93 @@ static const char *const fault_action_how[] = {"reset", "close", "hang", NULL};
 static const Field fault_action_no_fields[] = {{}};
 
 static const Field fault_action_delay_fields[] = {
-    {"ms", FIELD_INT, FAULT_AT(ms), true, 0, FAULT_DAY_MS, NULL},
+    {"ms", FIELD_INT, true, FAULT_AT(ms), 0, FAULT_DAY_MS, NULL},
     {},
 };
 
 static const Field fault_action_end_fields[] = {
-    {"when", FIELD_CHOICE, FAULT_AT(when), false, 0, 0, fault_action_when},
+    {"when", FIELD_CHOICE, false, FAULT_AT(when), 0, 0, fault_action_when},
     {},
 };
 
 static const Field fault_action_late_fields[] = {
-    {"ms", FIELD_INT, FAULT_AT(ms), true, 0, FAULT_DAY_MS, NULL},
-    {"how", FIELD_CHOICE, FAULT_AT(how), false, 0, 0, fault_action_how},
+    {"ms", FIELD_INT, true, FAULT_AT(ms), 0, FAULT_DAY_MS, NULL},
+    {"how", FIELD_CHOICE, false, FAULT_AT(how), 0, 0, fault_action_how},
     {},
 };
 
 static const Field fault_action_status_fields[] = {
-    {"status", FIELD_INT, FAULT_AT(status), true, 100, 999, NULL},
-    {"commit", FIELD_BOOL, FAULT_AT(is_committed), false, 0, 0, NULL},
-    {"body", FIELD_STRING, FAULT_AT(text), false, 0, 0, NULL},
-    {"base64", FIELD_TEXT, FAULT_AT(base64), false, 0, 0, NULL},
-    {"message", FIELD_TEXT, FAULT_AT(message), false, 0, 0, NULL},
-    {"providerMessage", FIELD_TEXT, FAULT_AT(provider_message), false, 0, 0, NULL},
-    {"contentType", FIELD_TEXT, FAULT_AT(content_type), false, 0, 0, NULL},
-    {"headers", FIELD_OBJECT, FAULT_AT(headers), false, 0, 0, NULL},
-    {"retry-after", FIELD_SCALAR, FAULT_AT(value), false, 0, 0, NULL},
+    {"status", FIELD_INT, true, FAULT_AT(status), 100, 999, NULL},
+    {"commit", FIELD_BOOL, false, FAULT_AT(is_committed), 0, 0, NULL},
+    {"body", FIELD_STRING, false, FAULT_AT(text), 0, 0, NULL},
+    {"base64", FIELD_TEXT, false, FAULT_AT(base64), 0, 0, NULL},
+    {"message", FIELD_TEXT, false, FAULT_AT(message), 0, 0, NULL},
+    {"providerMessage", FIELD_TEXT, false, FAULT_AT(provider_message), 0, 0, NULL},
+    {"contentType", FIELD_TEXT, false, FAULT_AT(content_type), 0, 0, NULL},
+    {"headers", FIELD_OBJECT, false, FAULT_AT(headers), 0, 0, NULL},
+    {"retry-after", FIELD_SCALAR, false, FAULT_AT(value), 0, 0, NULL},
     {},
 };
 
 static const Field fault_action_retry_fields[] = {
-    {"value", FIELD_SCALAR, FAULT_AT(value), true, 0, 0, NULL},
+    {"value", FIELD_SCALAR, true, FAULT_AT(value), 0, 0, NULL},
     {},
 };
 
 static const Field fault_action_body_fields[] = {
-    {"text", FIELD_STRING, FAULT_AT(text), false, 0, 0, NULL},
-    {"base64", FIELD_TEXT, FAULT_AT(base64), false, 0, 0, NULL},
-    {"size", FIELD_INT, FAULT_AT(size), false, 0, FAULT_BYTES_MAX, NULL},
-    {"contentType", FIELD_TEXT, FAULT_AT(content_type), false, 0, 0, NULL},
-    {"headers", FIELD_OBJECT, FAULT_AT(headers), false, 0, 0, NULL},
+    {"text", FIELD_STRING, false, FAULT_AT(text), 0, 0, NULL},
+    {"base64", FIELD_TEXT, false, FAULT_AT(base64), 0, 0, NULL},
+    {"size", FIELD_INT, false, FAULT_AT(size), 0, FAULT_BYTES_MAX, NULL},
+    {"contentType", FIELD_TEXT, false, FAULT_AT(content_type), 0, 0, NULL},
+    {"headers", FIELD_OBJECT, false, FAULT_AT(headers), 0, 0, NULL},
     {},
 };
 
 static const Field fault_action_garbage_fields[] = {
-    {"text", FIELD_STRING, FAULT_AT(text), false, 0, 0, NULL},
-    {"base64", FIELD_TEXT, FAULT_AT(base64), false, 0, 0, NULL},
-    {"size", FIELD_INT, FAULT_AT(size), false, 0, FAULT_BYTES_MAX, NULL},
-    {"when", FIELD_CHOICE, FAULT_AT(when), false, 0, 0, fault_action_when},
+    {"text", FIELD_STRING, false, FAULT_AT(text), 0, 0, NULL},
+    {"base64", FIELD_TEXT, false, FAULT_AT(base64), 0, 0, NULL},
+    {"size", FIELD_INT, false, FAULT_AT(size), 0, FAULT_BYTES_MAX, NULL},
+    {"when", FIELD_CHOICE, false, FAULT_AT(when), 0, 0, fault_action_when},
     {},
 };
 
 static const Field fault_action_redirect_fields[] = {
-    {"location", FIELD_TEXT, FAULT_AT(location), true, 0, 0, NULL},
-    {"status", FIELD_INT, FAULT_AT(status), false, 300, 399, NULL},
+    {"location", FIELD_TEXT, true, FAULT_AT(location), 0, 0, NULL},
+    {"status", FIELD_INT, false, FAULT_AT(status), 300, 399, NULL},
     {},
 };
 
 static const Field fault_action_truncate_fields[] = {
-    {"bytes", FIELD_INT, FAULT_AT(bytes), true, 0, INT64_MAX, NULL},
+    {"bytes", FIELD_INT, true, FAULT_AT(bytes), 0, INT64_MAX, NULL},
     {},
 };
 
 static const Field fault_action_chunked_fields[] = {
-    {"size", FIELD_INT, FAULT_AT(size), false, 1, INT64_MAX, NULL},
-    {"omitLast", FIELD_BOOL, FAULT_AT(is_last_omitted), false, 0, 0, NULL},
+    {"size", FIELD_INT, false, FAULT_AT(size), 1, INT64_MAX, NULL},
+    {"omitLast", FIELD_BOOL, false, FAULT_AT(is_last_omitted), 0, 0, NULL},
     {},
 };
 
 static const Field fault_action_huge_fields[] = {
-    {"mib", FIELD_INT, FAULT_AT(mib), true, 1, 1024 * 1024, NULL},
+    {"mib", FIELD_INT, true, FAULT_AT(mib), 1, 1024 * 1024, NULL},
     {},
 };
 
 static const Field fault_action_slow_fields[] = {
-    {"bytesPerSec", FIELD_INT, FAULT_AT(bytes_per_sec), true, 1, INT32_MAX, NULL},
+    {"bytesPerSec", FIELD_INT, true, FAULT_AT(bytes_per_sec), 1, INT32_MAX, NULL},
     {},
 };
 
 static const Field fault_action_token_fields[] = {
-    {"text", FIELD_STRING, FAULT_AT(text), false, 0, 0, NULL},
-    {"base64", FIELD_TEXT, FAULT_AT(base64), false, 0, 0, NULL},
-    {"raw", FIELD_TEXT, FAULT_AT(raw), false, 0, 0, NULL},
-    {"size", FIELD_INT, FAULT_AT(size), false, 1, FAULT_BYTES_MAX, NULL},
+    {"text", FIELD_STRING, false, FAULT_AT(text), 0, 0, NULL},
+    {"base64", FIELD_TEXT, false, FAULT_AT(base64), 0, 0, NULL},
+    {"raw", FIELD_TEXT, false, FAULT_AT(raw), 0, 0, NULL},
+    {"size", FIELD_INT, false, FAULT_AT(size), 1, FAULT_BYTES_MAX, NULL},
     {},
 };
 
 static const Field fault_action_id_fields[] = {
-    {"raw", FIELD_TEXT, FAULT_AT(raw), true, 0, 0, NULL},
+    {"raw", FIELD_TEXT, true, FAULT_AT(raw), 0, 0, NULL},
     {},
 };
 

@@ -31,8 +31,8 @@ typedef enum FieldType {
 typedef struct Field {
     const char *key; /* NULL ends a table */
     FieldType type;
-    size_t offset;
     bool is_required;
+    size_t offset;
     int64_t min;
     int64_t max;
     const char *const *choices; /* ends with NULL */

@@ -24,6 +24,7 @@ static void history_drop_first(History *history)
 {
     HistoryEntry *entry = history->first;
 
+    assert(entry);
     history->first = entry->next;
     if (!history->first)
         history->last = NULL;

@@ -1,6 +1,5 @@
 #include "tests/sandbox/http_server.h"
 
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -102,24 +101,20 @@ static int http_server_load_tls(HttpServer *server, const HttpServerConfig *conf
 
 static int http_server_learn_address(HttpServer *server)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {};
     socklen_t size = sizeof(address);
-    char host[INET6_ADDRSTRLEN];
-    bool is_ipv6;
-    const void *ip;
+    char host[INET6_ADDRSTRLEN], port[8];
 
     if (getsockname(evconnlistener_get_fd(server->listener), (struct sockaddr *)&address, &size) <
         0)
         return error_errno();
-    is_ipv6 = address.ss_family == AF_INET6;
-    ip = is_ipv6 ? (const void *)&((struct sockaddr_in6 *)&address)->sin6_addr
-                 : (const void *)&((struct sockaddr_in *)&address)->sin_addr;
-    server->port = ntohs(is_ipv6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                 : ((struct sockaddr_in *)&address)->sin_port);
-    if (!inet_ntop(address.ss_family, ip, host, sizeof(host)))
-        return error_errno();
-    (void)snprintf(server->url, sizeof(server->url), is_ipv6 ? "%s://[%s]:%u" : "%s://%s:%u",
-                   server->tls ? "https" : "http", host, server->port);
+    if (getnameinfo((struct sockaddr *)&address, size, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return -EINVAL;
+    server->port = (unsigned)strtoul(port, NULL, 10);
+    (void)snprintf(server->url, sizeof(server->url),
+                   strchr(host, ':') ? "%s://[%s]:%s" : "%s://%s:%s",
+                   server->tls ? "https" : "http", host, port);
     return 0;
 }
 
@@ -146,7 +141,7 @@ static int http_server_parse_address(const char *text, struct addrinfo **ret_add
 static int http_server_listen(HttpServer *server, const HttpServerConfig *config,
                               const char **ret_what)
 {
-    struct addrinfo *address;
+    struct addrinfo *address = NULL;
     int r;
 
     *ret_what = "The address to listen on is not ADDR:PORT";

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +19,6 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "tests/sandbox/api.h"
 #include "tests/sandbox/sandbox.h"
 
@@ -174,12 +172,12 @@ static void main_on_signal(evutil_socket_t signal_number, short events, void *us
 static int main_write_port(const char *path, unsigned port)
 {
     _cleanup_(freep) char *temporary = NULL;
-    _cleanup_(fclosep) FILE *file = NULL;
+    _cleanup_(closep) int fd = -1;
 
     if (asprintf(&temporary, "%s.new", path) < 0)
         return -ENOMEM;
-    file = fopen(temporary, "we");
-    if (!file || fprintf(file, "%u\n", port) < 0 || fflush(file) != 0)
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || dprintf(fd, "%u\n", port) < 0)
         return error_errno();
     return rename(temporary, path) < 0 ? error_errno() : 0;
 }

@@ -235,7 +235,7 @@ static int world_insert(World *world, Instance *instance)
         return WORLD_E_EXISTS;
     if (world->n_instances == world->capacity) {
         size_t capacity = world->capacity > 0 ? 2 * world->capacity : 64;
-        Instance **grown = reallocarray(world->instances, capacity, sizeof(*grown));
+        Instance **grown = reallocarray(world->instances, capacity, sizeof(Instance *));
 
         if (!grown)
             return -ENOMEM;
@@ -243,7 +243,7 @@ static int world_insert(World *world, Instance *instance)
         world->capacity = capacity;
     }
     memmove(&world->instances[i + 1], &world->instances[i],
-            (world->n_instances - i) * sizeof(*world->instances));
+            (world->n_instances - i) * sizeof(Instance *));
     world->instances[i] = instance;
     world->n_instances++;
     if (instance->id >= world->next_id && instance->id < INT64_MAX)
@@ -277,7 +277,7 @@ static void world_drop(World *world, size_t i)
     (void)instance_free(world->instances[i]);
     world->n_instances--;
     memmove(&world->instances[i], &world->instances[i + 1],
-            (world->n_instances - i) * sizeof(*world->instances));
+            (world->n_instances - i) * sizeof(Instance *));
 }
 
 int world_remove_instance(World *world, Instance *instance)
