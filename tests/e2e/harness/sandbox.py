@@ -52,7 +52,7 @@ class Sandbox:
 
     # --- control ---
 
-    def call(self, method, path, document=None, **query):
+    def call(self, method, path, document=None, /, **query):
         if self.certificate:
             context = ssl._create_unverified_context()
             connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=context)
@@ -72,7 +72,7 @@ class Sandbox:
 
     def requests(self, method=None, path=None, after=None):
         """Those that have come so far, oldest first; method and path are globs."""
-        return self.call("GET", "/requests", method=method, path=path, after=after)
+        return self.call("GET", "/requests", None, method=method, path=path, after=after)
 
     def posts(self):
         return self.requests("POST", "/instances")
