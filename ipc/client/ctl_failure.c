@@ -1,0 +1,281 @@
+#include "ipc/client/ctl_failure.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "ipc/client/ctl_text.h"
+#include "ipc/client/ctl_time.h"
+
+/* A line on stderr: the longest problem that the daemon keeps, and our words around it. */
+#define CTL_FAILURE_BYTES_MAX (16 * 1024)
+
+/* An entry of getpwuid_r(3); directories make them long, but not this long. */
+#define CTL_FAILURE_USER_BYTES_MAX 4096
+
+/* ---- a line ---- */
+
+void ctl_failure_say(const char *format, ...)
+{
+    _cleanup_(buffer_deinit) Buffer line = BUFFER_INIT(CTL_FAILURE_BYTES_MAX);
+    _cleanup_(freep) char *text = NULL;
+    va_list arguments;
+    int n;
+
+    va_start(arguments, format);
+    n = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (n < 0) {
+        text = NULL;
+        return;
+    }
+    /* A line that is too long is said as far as it goes, and there is nobody to tell that stderr is full. */
+    (void)buffer_append_string(&line, "elementctl: ");
+    (void)ctl_text_append(&line, text);
+    (void)fprintf(stderr, "%.*s\n", (int)buffer_size(&line), buffer_data(&line));
+}
+
+/* ---- what was meant ---- */
+
+static const char *ctl_failure_root(const Ctl *ctl)
+{
+    return ctl->options.root ? ctl->options.root : "";
+}
+
+/* "DIR/elementd/instances.d/NAME.json", the one that counts; the caller frees, NULL without memory. */
+static char *ctl_failure_file(const Ctl *ctl, const char *instance)
+{
+    static const char *const trees[] = {"/etc", "/run", "/usr/lib"};
+    char *file;
+
+    for (size_t i = 0; i < N_ELEMENTS(trees); i++) {
+        if (asprintf(&file, "%s%s/elementd/instances.d/%s.json", ctl_failure_root(ctl), trees[i],
+                     instance) < 0)
+            return NULL;
+        if (faccessat(AT_FDCWD, file, F_OK, AT_EACCESS) == 0)
+            return file;
+        free(file);
+    }
+    /* It may well be there, where we may not look. */
+    return asprintf(&file, "%s/etc/elementd/instances.d/%s.json", ctl_failure_root(ctl), instance) <
+                   0
+               ? NULL
+               : file;
+}
+
+/* Appends "alice" or "1000", as an entry of a list may have it. */
+static int ctl_failure_append_user(Buffer *words)
+{
+    char memory[CTL_FAILURE_USER_BYTES_MAX];
+    struct passwd entry, *found = NULL;
+
+    if (getpwuid_r(geteuid(), &entry, memory, sizeof(memory), &found) == 0 && found)
+        return buffer_append_string(words, found->pw_name);
+    return buffer_printf(words, "%u", (unsigned)geteuid());
+}
+
+static int ctl_failure_append_socket(const Ctl *ctl, Buffer *words)
+{
+    if (ctl->options.socket)
+        return buffer_append_string(words, ctl->options.socket);
+    return buffer_printf(words, "%s/run/elementd/io.elementd", ctl_failure_root(ctl));
+}
+
+static bool ctl_failure_has_socket(const Ctl *ctl)
+{
+    _cleanup_(buffer_deinit) Buffer path = BUFFER_INIT(CTL_FAILURE_BYTES_MAX);
+
+    return ctl_failure_append_socket(ctl, &path) == 0 && buffer_append(&path, "", 1) == 0 &&
+           faccessat(AT_FDCWD, buffer_data(&path), F_OK, AT_EACCESS) == 0;
+}
+
+/* ---- words, a function an outcome; each returns as ctl_failure_format() ---- */
+
+static int ctl_failure_no_daemon(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
+{
+    int r;
+
+    (void)failure;
+    r = buffer_printf(words, "elementd is not running (%s ",
+                      ctl_failure_has_socket(ctl) ? "nobody listens at" : "no socket at");
+    if (r == 0)
+        r = ctl_failure_append_socket(ctl, words);
+    if (r == 0)
+        r = buffer_append_string(words, ")");
+    if (r != 0 || ctl->options.socket)
+        return r;
+    if (ctl->options.root)
+        return buffer_printf(words, "; start it: elementd --root=%s", ctl->options.root);
+    return buffer_append_string(words, "; start it: systemctl start elementd");
+}
+
+static int ctl_failure_timeout(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
+{
+    (void)ctl;
+    (void)failure;
+    return buffer_append_string(words, "elementd does not answer; see: systemctl status elementd");
+}
+
+static int ctl_failure_closed(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
+{
+    (void)ctl;
+    (void)failure;
+    return buffer_append_string(
+        words, "elementd ended the connection without an answer; see: journalctl -u elementd");
+}
+
+static int ctl_failure_protocol(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
+{
+    int r;
+
+    (void)failure;
+    r = buffer_append_string(words, "what answers at ");
+    if (r == 0)
+        r = ctl_failure_append_socket(ctl, words);
+    return r == 0 ? buffer_append_string(words, " does not speak as this version's elementd") : r;
+}
+
+static int ctl_failure_no_such_instance(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
+{
+    (void)ctl;
+    return buffer_printf(words, "no instance \"%s\" is declared; those that are: elementctl list",
+                         failure->instance);
+}
+
+static int ctl_failure_not_ready(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
+{
+    const elementd_error *details = failure->details;
+    char when[CTL_TIME_SIZE];
+    int r;
+
+    r = buffer_printf(words, "\"%s\" has no token yet", failure->instance);
+    if (r == 0 && details->state)
+        r = buffer_printf(words, "; it is %s", details->state);
+    if (r == 0 && details->problem)
+        r = buffer_printf(words, ": %s", details->problem);
+    if (r == 0 && details->retry_usec > 0) {
+        ctl_time_format(details->retry_usec, failure->now, when);
+        r = buffer_printf(words, "; next try %s",
+                          details->retry_usec > failure->now ? when : "now");
+    }
+    if (r != 0)
+        return r;
+    if (ctl->options.wait > 0 || (details->state && strcmp(details->state, "disabled") == 0))
+        return buffer_printf(words, "; more: elementctl status %s", failure->instance);
+    return buffer_printf(words, "; to wait for it, add --wait");
+}
+
+static int ctl_failure_failed(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
+{
+    const char *problem = failure->details->problem;
+
+    (void)ctl;
+    return buffer_printf(words, "\"%s\" failed: %s; more: elementctl status %s", failure->instance,
+                         problem ? problem : "elementd does not say why", failure->instance);
+}
+
+/* Who you are, and the entry that is missing in which file. */
+static int ctl_failure_denied(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
+{
+    _cleanup_(freep) char *file = NULL;
+    int r;
+
+    if (!failure->details || !failure->details->name) {
+        r = buffer_printf(words, "you (uid %u) may not open the socket ", (unsigned)geteuid());
+        return r == 0 ? ctl_failure_append_socket(ctl, words) : r;
+    }
+    r = buffer_append_string(words, "you (");
+    if (r == 0)
+        r = ctl_failure_append_user(words);
+    if (r == 0)
+        r = buffer_printf(words, ", uid %u) may not do that", (unsigned)geteuid());
+    if (r != 0 || !failure->list || !failure->instance)
+        return r;
+    file = ctl_failure_file(ctl, failure->instance);
+    if (!file)
+        return -ENOMEM;
+    r = buffer_append_string(words, "; to allow it, add \"user:");
+    if (r == 0)
+        r = ctl_failure_append_user(words);
+    return r == 0
+               ? buffer_printf(
+                     words, "\" to \"%s\" in \"elementd\" of %s, then: systemctl reload elementd",
+                     failure->list, file)
+               : r;
+}
+
+static int ctl_failure_remote(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
+{
+    (void)ctl;
+    return buffer_printf(words, "elementd answered %s", failure->details->name);
+}
+
+/* ---- the table ---- */
+
+static const struct {
+    int error;
+    CtlStatus status;
+    int (*format)(const Ctl *ctl, const CtlFailure *failure, Buffer *words);
+} ctl_failures[] = {
+    {ELEMENTD_E_NO_DAEMON, CTL_NO_DAEMON, ctl_failure_no_daemon},
+    {ELEMENTD_E_TIMEOUT, CTL_NO_DAEMON, ctl_failure_timeout},
+    {ELEMENTD_E_CLOSED, CTL_NO_DAEMON, ctl_failure_closed},
+    {ELEMENTD_E_PROTOCOL, CTL_OTHER, ctl_failure_protocol},
+    {ELEMENTD_E_NO_SUCH_INSTANCE, CTL_NO_INSTANCE, ctl_failure_no_such_instance},
+    {ELEMENTD_E_NOT_READY, CTL_NOT_READY, ctl_failure_not_ready},
+    {ELEMENTD_E_FAILED, CTL_FAILED, ctl_failure_failed},
+    {ELEMENTD_E_DENIED, CTL_DENIED, ctl_failure_denied},
+    {ELEMENTD_E_REMOTE, CTL_OTHER, ctl_failure_remote},
+};
+
+CtlStatus ctl_failure_status(int error)
+{
+    for (size_t i = 0; i < N_ELEMENTS(ctl_failures); i++)
+        if (ctl_failures[i].error == error)
+            return ctl_failures[i].status;
+    return error == 0 ? CTL_OK : CTL_OTHER;
+}
+
+int ctl_failure_format(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
+{
+    for (size_t i = 0; i < N_ELEMENTS(ctl_failures); i++)
+        if (ctl_failures[i].error == failure->error)
+            return ctl_failures[i].format(ctl, failure, words);
+    return buffer_printf(words, "cannot ask elementd: %s", elementd_strerror(failure->error));
+}
+
+CtlStatus ctl_failure_report(const Ctl *ctl, const elementd *daemon, int error,
+                             const char *instance, const char *list)
+{
+    _cleanup_(buffer_deinit) Buffer words = BUFFER_INIT(CTL_FAILURE_BYTES_MAX);
+    const CtlFailure failure = {
+        .error = error,
+        .details = daemon ? elementd_last_error(daemon) : NULL,
+        .instance = instance,
+        .list = list,
+        .now = clock_realtime(),
+    };
+
+    if (ctl_failure_format(ctl, &failure, &words) == 0)
+        ctl_failure_say("%.*s", (int)buffer_size(&words), buffer_data(&words));
+    else
+        ctl_failure_say("%s", elementd_strerror(error));
+    return ctl_failure_status(error);
+}
+
+CtlStatus ctl_failure_connect(const Ctl *ctl, elementd **ret_daemon)
+{
+    int r;
+
+    if (ctl->options.socket)
+        r = elementd_open(ctl->options.socket, ret_daemon);
+    else
+        r = elementd_open_root(ctl->options.root, ret_daemon);
+    return r == 0 ? CTL_OK : ctl_failure_report(ctl, NULL, r, NULL, NULL);
+}

@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * Failures in words: what is wrong, and the command to type next. To stderr, a line each, safe for a terminal.
+ */
+
+#include "ipc/client/ctl.h"
+
+typedef struct CtlFailure {
+    int error;                     /* of libelementd */
+    const elementd_error *details; /* NULL: there was no connection */
+    const char *instance;          /* that was asked about, or NULL */
+    const char *list;              /* whose entries may have what was asked for: "allow" */
+    usec_t now;                    /* realtime */
+} CtlFailure;
+
+/* The exit status of a library's outcome. */
+CtlStatus ctl_failure_status(int error);
+
+/* Appends the words. 0, BUFFER_E_FULL or -ENOMEM. */
+int ctl_failure_format(const Ctl *ctl, const CtlFailure *failure, Buffer *words);
+
+/* Says it, and returns its exit status. `daemon` may be NULL; so may `instance` and `list`. */
+CtlStatus ctl_failure_report(const Ctl *ctl, const elementd *daemon, int error,
+                             const char *instance, const char *list);
+
+/* "elementctl: …", any words. */
+void ctl_failure_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Connects to the daemon that the options name; CTL_OK, or what was said. */
+CtlStatus ctl_failure_connect(const Ctl *ctl, elementd **ret_daemon);

@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * Instances as elementctl shows them: what its commands share about one and about all of them.
+ */
+
+#include "base/json_writer.h"
+#include "ipc/client/ctl_output.h"
+#include "ipc/client/elementd.h"
+
+/* Those that the caller may see, by name. */
+typedef struct CtlInstances {
+    elementd_instances *list;
+    const elementd_instance **rows; /* in `list` */
+    size_t n_rows;
+} CtlInstances;
+
+/* CTL_OK, or what was said. Fine to deinit after either. */
+CtlStatus ctl_instances_get(const Ctl *ctl, elementd *daemon, CtlInstances *ret_instances);
+void ctl_instances_deinit(CtlInstances *instances);
+
+/* "no instance is declared", or none that this user may see. */
+const char *ctl_instances_none(void);
+
+/* As the daemon's own interface has it: ipc/io.elementd.varlink. */
+void ctl_instance_write(JsonWriter *json, const elementd_instance *instance);
+
+bool ctl_instance_is_ready(const elementd_instance *instance);
+
+/* Of a state; a word that this version does not know has none. */
+CtlColour ctl_instance_colour(const char *state);

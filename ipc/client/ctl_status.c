@@ -1,0 +1,243 @@
+/*
+ * elementctl status: how all instances are, or everything about one.
+ */
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "ipc/client/ctl_failure.h"
+#include "ipc/client/ctl_instance.h"
+#include "ipc/client/ctl_table.h"
+#include "ipc/client/ctl_time.h"
+
+DEFINE_FREEP(elementd, elementd_close)
+
+/* ---- one ---- */
+
+static void ctl_status_label(CtlOutput *output, const char *label)
+{
+    ctl_output_printf(output, "%10s  ", label);
+}
+
+static void ctl_status_print_token(CtlOutput *output, const elementd_instance *instance, usec_t now)
+{
+    char when[CTL_TIME_SIZE];
+
+    ctl_status_label(output, "token");
+    if (!instance->has_token) {
+        ctl_output_printf(output, "none yet\n");
+    } else if (instance->verified_usec == 0) {
+        ctl_output_printf(output, "served, not verified yet\n");
+    } else {
+        ctl_time_format(instance->verified_usec, now, when);
+        ctl_output_printf(output, "served, verified %s\n", when);
+    }
+}
+
+static void ctl_status_print_one(CtlOutput *output, const elementd_instance *instance, usec_t now)
+{
+    char when[CTL_TIME_SIZE];
+
+    ctl_output_text(output, instance->name, CTL_COLOUR_TITLE);
+    ctl_output_printf(output, "\n");
+    ctl_status_label(output, "state");
+    ctl_output_text(output, instance->state, ctl_instance_colour(instance->state));
+    if (instance->since_usec > 0) {
+        ctl_time_format(instance->since_usec, now, when);
+        ctl_output_printf(output, ", since %s", when);
+    }
+    ctl_output_printf(output, "\n");
+    ctl_status_label(output, "element");
+    ctl_output_text(output, *instance->element ? instance->element : "not known", CTL_COLOUR_NONE);
+    ctl_output_printf(output, ", account ");
+    ctl_output_text(output, *instance->account ? instance->account : "not known", CTL_COLOUR_NONE);
+    ctl_output_printf(output, "\n");
+    if (instance->id != 0) {
+        ctl_status_label(output, "id");
+        ctl_output_printf(output, "%" PRId64 "\n", instance->id);
+    }
+    ctl_status_print_token(output, instance, now);
+    ctl_status_label(output, "attempts");
+    ctl_output_printf(output, "%" PRIu64 "\n", instance->attempts);
+    if (instance->retry_usec > 0) {
+        ctl_time_format(instance->retry_usec, now, when);
+        ctl_status_label(output, "next try");
+        ctl_output_printf(output, "%s\n", instance->retry_usec > now ? when : "now");
+    }
+    if (instance->problem) {
+        ctl_status_label(output, "problem");
+        ctl_output_text(output, instance->problem, CTL_COLOUR_NONE);
+        ctl_output_printf(output, "\n");
+    }
+}
+
+static const elementd_instance *ctl_status_find(const CtlInstances *instances, const char *name)
+{
+    for (size_t i = 0; i < instances->n_rows; i++)
+        if (strcmp(instances->rows[i]->name, name) == 0)
+            return instances->rows[i];
+    return NULL;
+}
+
+/* A list leaves out what the caller may not see; asking for the token tells whether that is the reason. */
+static CtlStatus ctl_status_missing(const Ctl *ctl, elementd *daemon, const char *name)
+{
+    int r = elementd_get_token(daemon, name, 0, NULL, NULL, NULL);
+
+    if (r == 0 || r == ELEMENTD_E_NOT_READY || r == ELEMENTD_E_FAILED) {
+        ctl_failure_say("\"%s\" was declared just now; try again", name);
+        return CTL_NOT_READY;
+    }
+    return ctl_failure_report(ctl, daemon, r, name, "allow");
+}
+
+/* ---- all ---- */
+
+/* How many are in one state. */
+typedef struct CtlStatusCount {
+    const char *state; /* in the list */
+    size_t n;
+} CtlStatusCount;
+
+/* The daemon has seven; a later one may have some more, and what is beyond is counted as ready or not alone. */
+#define CTL_STATUS_STATES_MAX 16
+
+/* Counts by state, in the order in which they come; returns how many states there are. */
+static size_t ctl_status_count(const CtlInstances *instances,
+                               CtlStatusCount counts[static CTL_STATUS_STATES_MAX])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < instances->n_rows; i++) {
+        size_t k = 0;
+
+        while (k < n && strcmp(counts[k].state, instances->rows[i]->state) != 0)
+            k++;
+        if (k == CTL_STATUS_STATES_MAX)
+            continue;
+        if (k == n)
+            counts[n++] = (CtlStatusCount){.state = instances->rows[i]->state};
+        counts[k].n++;
+    }
+    return n;
+}
+
+static const char *const ctl_status_titles[] = {"NAME", "STATE", "TOKEN", "NEXT TRY", "PROBLEM"};
+
+static void ctl_status_add(CtlTable *table, const elementd_instance *instance, usec_t now)
+{
+    char when[CTL_TIME_SIZE] = "";
+
+    if (instance->retry_usec > now)
+        ctl_time_format(instance->retry_usec, now, when);
+    ctl_table_add(table, instance->name, CTL_COLOUR_NONE);
+    ctl_table_add(table, instance->state, ctl_instance_colour(instance->state));
+    ctl_table_add(table, instance->has_token ? "yes" : "no", CTL_COLOUR_NONE);
+    ctl_table_add(table, when, CTL_COLOUR_NONE);
+    ctl_table_add(table, instance->problem, CTL_COLOUR_NONE);
+}
+
+static void ctl_status_print_counts(CtlOutput *output, const CtlInstances *instances)
+{
+    CtlStatusCount counts[CTL_STATUS_STATES_MAX];
+    size_t n = ctl_status_count(instances, counts);
+
+    ctl_output_printf(output, "%zu %s:", instances->n_rows,
+                      instances->n_rows == 1 ? "instance" : "instances");
+    for (size_t i = 0; i < n; i++) {
+        ctl_output_printf(output, "%s %zu ", i > 0 ? "," : "", counts[i].n);
+        ctl_output_text(output, counts[i].state, ctl_instance_colour(counts[i].state));
+    }
+    ctl_output_printf(output, "\n\n");
+}
+
+static void ctl_status_print_all(const Ctl *ctl, CtlOutput *output, const CtlInstances *instances)
+{
+    _cleanup_(ctl_table_deinit) CtlTable table;
+    usec_t now = clock_realtime();
+
+    ctl_table_init(&table, ctl_status_titles, N_ELEMENTS(ctl_status_titles));
+    for (size_t i = 0; i < instances->n_rows; i++)
+        if (!ctl_instance_is_ready(instances->rows[i]))
+            ctl_status_add(&table, instances->rows[i], now);
+    if (instances->n_rows == 0) {
+        ctl_output_printf(output, "%s\n", ctl_instances_none());
+    } else if (table.n_cells == 0) {
+        ctl_output_printf(output, "all %zu instances are ready\n", instances->n_rows);
+    } else {
+        ctl_status_print_counts(output, instances);
+        ctl_table_print(&table, ctl->width, output);
+    }
+}
+
+/* {"total": 3, "states": {"ready": 2, "failed": 1}, "notReady": [ … ]} */
+static void ctl_status_write_all(JsonWriter *json, const CtlInstances *instances)
+{
+    CtlStatusCount counts[CTL_STATUS_STATES_MAX];
+    size_t n = ctl_status_count(instances, counts);
+
+    json_writer_open_object(json);
+    json_writer_key(json, "total");
+    json_writer_uint(json, instances->n_rows);
+    json_writer_key(json, "states");
+    json_writer_open_object(json);
+    for (size_t i = 0; i < n; i++) {
+        json_writer_key(json, counts[i].state);
+        json_writer_uint(json, counts[i].n);
+    }
+    json_writer_close_object(json);
+    json_writer_key(json, "notReady");
+    json_writer_open_array(json);
+    for (size_t i = 0; i < instances->n_rows; i++)
+        if (!ctl_instance_is_ready(instances->rows[i]))
+            ctl_instance_write(json, instances->rows[i]);
+    json_writer_close_array(json);
+    json_writer_close_object(json);
+}
+
+/* ---- the command ---- */
+
+/* `one` is NULL for all. */
+static void ctl_status_print(const Ctl *ctl, CtlOutput *output, const CtlInstances *instances,
+                             const elementd_instance *one)
+{
+    JsonWriter *json;
+
+    if (!ctl_options_has(&ctl->options, CTL_OPTION_JSON)) {
+        if (one)
+            ctl_status_print_one(output, one, clock_realtime());
+        else
+            ctl_status_print_all(ctl, output, instances);
+        return;
+    }
+    json = ctl_output_begin_json(output);
+    if (one)
+        ctl_instance_write(json, one);
+    else
+        ctl_status_write_all(json, instances);
+    ctl_output_end_json(output);
+}
+
+CtlStatus ctl_status(const Ctl *ctl)
+{
+    _cleanup_(ctl_instances_deinit) CtlInstances instances = {};
+    _cleanup_(elementd_closep) elementd *daemon = NULL;
+    _cleanup_(ctl_output_deinit) CtlOutput output;
+    const elementd_instance *one = NULL;
+    CtlStatus status;
+
+    ctl_output_init(&output, ctl);
+    status = ctl_failure_connect(ctl, &daemon);
+    if (status == CTL_OK)
+        status = ctl_instances_get(ctl, daemon, &instances);
+    if (status != CTL_OK)
+        return status;
+    if (ctl->n_arguments > 0) {
+        one = ctl_status_find(&instances, ctl->arguments[0]);
+        if (!one)
+            return ctl_status_missing(ctl, daemon, ctl->arguments[0]);
+    }
+    ctl_status_print(ctl, &output, &instances, one);
+    return ctl_output_end(&output);
+}

@@ -1,0 +1,72 @@
+#include "ipc/client/ctl_time.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+
+/* Units by falling size, and the smaller one that is shown beside each. */
+static const struct {
+    const char *name;
+    usec_t size;
+    const char *rest_name;
+    usec_t rest_size;
+} ctl_time_units[] = {
+    {"d", 86400 * USEC_PER_SEC, "h", 3600 * USEC_PER_SEC},
+    {"h", 3600 * USEC_PER_SEC, "min", 60 * USEC_PER_SEC},
+    {"min", 60 * USEC_PER_SEC, NULL, 0},
+    {"s", USEC_PER_SEC, NULL, 0},
+};
+
+/* The largest unit that `span` has one of, else the last. */
+static size_t ctl_time_unit(usec_t span)
+{
+    size_t i = 0;
+
+    while (i + 1 < N_ELEMENTS(ctl_time_units) && span < ctl_time_units[i].size)
+        i++;
+    return i;
+}
+
+void ctl_time_format_span(usec_t span, char ret_text[static CTL_TIME_SIZE])
+{
+    size_t i = ctl_time_unit(span);
+    usec_t rest = 0;
+
+    if (ctl_time_units[i].rest_name)
+        rest = span % ctl_time_units[i].size / ctl_time_units[i].rest_size;
+    if (rest > 0)
+        (void)snprintf(ret_text, CTL_TIME_SIZE, "%" PRIu64 " %s %" PRIu64 " %s",
+                       span / ctl_time_units[i].size, ctl_time_units[i].name, rest,
+                       ctl_time_units[i].rest_name);
+    else
+        (void)snprintf(ret_text, CTL_TIME_SIZE, "%" PRIu64 " %s", span / ctl_time_units[i].size,
+                       ctl_time_units[i].name);
+}
+
+void ctl_time_format(usec_t moment, usec_t now, char ret_text[static CTL_TIME_SIZE])
+{
+    usec_t span = moment > now ? moment - now : now - moment;
+    char words[CTL_TIME_SIZE];
+
+    if (span < USEC_PER_SEC) {
+        (void)snprintf(ret_text, CTL_TIME_SIZE, "now");
+        return;
+    }
+    ctl_time_format_span(span, words);
+    /* The longest span has 23 bytes. */
+    if (moment > now)
+        (void)snprintf(ret_text, CTL_TIME_SIZE, "in %.27s", words);
+    else
+        (void)snprintf(ret_text, CTL_TIME_SIZE, "%.27s ago", words);
+}
+
+void ctl_time_format_age(usec_t moment, usec_t now, char ret_text[static CTL_TIME_SIZE])
+{
+    usec_t span = now > moment ? now - moment : 0;
+    size_t i = ctl_time_unit(span);
+
+    (void)snprintf(ret_text, CTL_TIME_SIZE, "%" PRIu64 "%s", span / ctl_time_units[i].size,
+                   ctl_time_units[i].name);
+}
