@@ -305,7 +305,7 @@ static int run_paths(void)
     r = paths_init(&paths, NULL);
     paths_deinit(&paths);
     if (r == 0)
-        r = paths_init(&paths, "/root/of/all");
+        r = paths_init(&paths, "/srv/elementd");
     paths_deinit(&paths);
     if (r == 0) {
         path = paths_join("/a/longer/path/than/fits/what/the/library/has/at/hand", "b");
