@@ -240,7 +240,7 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
 
 int connect(int fd, const struct sockaddr *address, socklen_t size)
 {
-    FaultsVerdict verdict = faults_begin_address("connect", address, size);
+    FaultsVerdict verdict = faults_begin_address("connect", address, size, 0);
 
     return (int)CALLS_RUN(verdict, SYS_connect, fd, address, size);
 }
@@ -269,7 +269,7 @@ ssize_t send(int fd, const void *data, size_t size, int flags)
 ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *address,
                socklen_t address_size)
 {
-    FaultsVerdict verdict = address ? faults_begin_address("sendto", address, address_size)
+    FaultsVerdict verdict = address ? faults_begin_address("sendto", address, address_size, size)
                                     : faults_begin("sendto", fd, NULL, size);
 
     return CALLS_RUN(verdict, SYS_sendto, fd, data, calls_limit(&verdict, size), flags, address,
@@ -278,8 +278,10 @@ ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct so
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    FaultsVerdict verdict = faults_begin("sendmsg", fd, NULL,
-                                         calls_sum(message->msg_iov, message->msg_iovlen));
+    size_t size = calls_sum(message->msg_iov, message->msg_iovlen);
+    FaultsVerdict verdict = message->msg_name ? faults_begin_address("sendmsg", message->msg_name,
+                                                                     message->msg_namelen, size)
+                                              : faults_begin("sendmsg", fd, NULL, size);
 
     return CALLS_RUN(verdict, SYS_sendmsg, fd, message, flags);
 }

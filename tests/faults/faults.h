@@ -94,7 +94,7 @@ int64_t faults_rules_clock_offset(FaultsTable *table);
  */
 FaultsVerdict faults_begin(const char *function, int fd, const char *path, size_t size);
 FaultsVerdict faults_begin_address(const char *function, const struct sockaddr *address,
-                                   socklen_t size);
+                                   socklen_t address_size, size_t size);
 
 /* After the call: dies, or returns its result (-1 with errno where the verdict says so). */
 long faults_end(const FaultsVerdict *verdict, long result);

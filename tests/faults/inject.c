@@ -253,7 +253,7 @@ FaultsVerdict faults_begin(const char *function, int fd, const char *path, size_
 }
 
 FaultsVerdict faults_begin_address(const char *function, const struct sockaddr *address,
-                                   socklen_t size)
+                                   socklen_t address_size, size_t size)
 {
     int saved = errno;
     FaultsTable *table = inject_current();
@@ -261,8 +261,8 @@ FaultsVerdict faults_begin_address(const char *function, const struct sockaddr *
     char object[FAULTS_OBJECT_MAX] = "";
 
     if (table && (table->n_rules > 0 || inject_log_fd >= 0)) {
-        inject_format_address(address, size, object);
-        verdict = inject_judge(table, function, object, 0);
+        inject_format_address(address, address_size, object);
+        verdict = inject_judge(table, function, object, size);
     }
     errno = saved;
     return verdict;
