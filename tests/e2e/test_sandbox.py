@@ -70,14 +70,6 @@ class Client:
             return answer
 
 
-def requests(sandbox, **query):
-    return sandbox.call("GET", "/requests?" + urlencode(query))
-
-
-def posts(sandbox):
-    return requests(sandbox, method="POST", path="/instances")
-
-
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
     sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"), USER, ORGANIZATION)
@@ -126,7 +118,7 @@ def test_an_instance_lives_and_dies(sandbox, client):
 def test_every_post_creates(client, sandbox):
     first, second = client.create(), client.create()
     assert first["id"] != second["id"] and first["token"] != second["token"]
-    seen = posts(sandbox)
+    seen = sandbox.posts()
     assert [post["instance"] for post in seen] == [first["id"], second["id"]]
     assert json.loads(seen[0]["body"]) == BODY and seen[0]["status"] == 200
     assert seen[0]["headers"]["authorization"] == client.secrets
@@ -354,7 +346,7 @@ def test_lost_answers(client, sandbox, action, when, committed):
     sandbox.fault(action, when=when, method="POST", path="/instances")
     assert lost(client) == action
     assert len(sandbox.instances()) == committed
-    post = posts(sandbox)[0]
+    post = sandbox.posts()[0]
     assert post["outcome"] == action and post["status"] is None and (post["instance"] is not None) == bool(committed)
     client.create()
 
@@ -371,7 +363,7 @@ def test_a_request_is_worked_on_when_its_client_has_gone(client, sandbox):
     sandbox.settings(delayMs=700)
     assert lost(client, timeout=0.2) == "hang" and sandbox.instances() == []
     wait_until(sandbox.instances, "the lost request is carried out")
-    assert len(sandbox.instances()) == 1 and posts(sandbox)[0]["outcome"] == "gone"
+    assert len(sandbox.instances()) == 1 and sandbox.posts()[0]["outcome"] == "gone"
 
 
 @pytest.mark.parametrize("action,committed", [("delay", 0), ("delay-after", 1)])
@@ -512,10 +504,10 @@ def test_control(client, sandbox):
     assert client.good("GET", "/instances/70001")["createdDate"] == "1970-01-01T00:00:01Z"
     sandbox.remove(70000)
     client.good("PUT", "/instances/70001/enabled")
-    seen = requests(sandbox)
+    seen = sandbox.requests()
     assert [(request["method"], request["path"]) for request in seen] == [
         ("GET", "/instances/70001"), ("PUT", "/instances/70001/enabled")]
-    assert requests(sandbox, path="*enabled") == seen[1:] == requests(sandbox, after=seen[0]["number"])
+    assert sandbox.requests(path="*enabled") == seen[1:] == sandbox.requests(after=seen[0]["number"])
     stats = sandbox.stats()
     assert stats["connections"] > 0 and stats["tlsHandshakes"] == 0 and stats["underWay"] == 0
     assert stats["instances"] == 1 and stats["maxConcurrent"] >= 1
