@@ -19,6 +19,10 @@
 /* An entry of getpwuid_r(3); directories make them long, but not this long. */
 #define CTL_FAILURE_USER_BYTES_MAX 4096
 
+const CtlFailureRight ctl_failure_token_right = {"the token", "allow"};
+const CtlFailureRight ctl_failure_authorization_right = {"the whole authorization",
+                                                         "allow-authorization"};
+
 /* ---- a line ---- */
 
 void ctl_failure_say(const char *format, ...)
@@ -69,15 +73,15 @@ static char *ctl_failure_file(const Ctl *ctl, const char *instance)
                : file;
 }
 
-/* Appends "alice" or "1000", as an entry of a list may have it. */
+/* Appends the name of the user that the daemon sees, or nothing where it has none. */
 static int ctl_failure_append_user(Buffer *words)
 {
     char memory[CTL_FAILURE_USER_BYTES_MAX];
     struct passwd entry, *found = NULL;
 
-    if (getpwuid_r(geteuid(), &entry, memory, sizeof(memory), &found) == 0 && found)
-        return buffer_append_string(words, found->pw_name);
-    return buffer_printf(words, "%u", (unsigned)geteuid());
+    if (getpwuid_r(geteuid(), &entry, memory, sizeof(memory), &found) != 0 || !found)
+        return 0;
+    return buffer_append_string(words, found->pw_name);
 }
 
 static int ctl_failure_append_socket(const Ctl *ctl, Buffer *words)
@@ -160,9 +164,8 @@ static int ctl_failure_not_ready(const Ctl *ctl, const CtlFailure *failure, Buff
     if (r == 0 && details->problem)
         r = buffer_printf(words, ": %s", details->problem);
     if (r == 0 && details->retry_usec > 0) {
-        ctl_time_format(details->retry_usec, failure->now, when);
-        r = buffer_printf(words, "; next try %s",
-                          details->retry_usec > failure->now ? when : "now");
+        ctl_time_format_due(details->retry_usec, failure->now, when);
+        r = buffer_printf(words, "; next try %s", when);
     }
     if (r != 0)
         return r;
@@ -183,31 +186,33 @@ static int ctl_failure_failed(const Ctl *ctl, const CtlFailure *failure, Buffer 
 /* Who you are, and the entry that is missing in which file. */
 static int ctl_failure_denied(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
 {
+    _cleanup_(buffer_deinit) Buffer user = BUFFER_INIT(CTL_FAILURE_USER_BYTES_MAX);
     _cleanup_(freep) char *file = NULL;
+    unsigned uid = geteuid();
     int r;
 
+    r = ctl_failure_append_user(&user);
+    if (r == 0)
+        r = buffer_printf(words, "you (%.*s%suid %u) ", (int)buffer_size(&user), buffer_data(&user),
+                          buffer_size(&user) > 0 ? ", " : "", uid);
+    if (r != 0)
+        return r;
     if (!failure->details || !failure->details->name) {
-        r = buffer_printf(words, "you (uid %u) may not open the socket ", (unsigned)geteuid());
+        r = buffer_append_string(words, "may not open the socket ");
         return r == 0 ? ctl_failure_append_socket(ctl, words) : r;
     }
-    r = buffer_append_string(words, "you (");
-    if (r == 0)
-        r = ctl_failure_append_user(words);
-    if (r == 0)
-        r = buffer_printf(words, ", uid %u) may not do that", (unsigned)geteuid());
-    if (r != 0 || !failure->list || !failure->instance)
-        return r;
+    if (!failure->right || !failure->instance)
+        return buffer_append_string(words, "may not do that");
     file = ctl_failure_file(ctl, failure->instance);
     if (!file)
         return -ENOMEM;
-    r = buffer_append_string(words, "; to allow it, add \"user:");
-    if (r == 0)
-        r = ctl_failure_append_user(words);
-    return r == 0
-               ? buffer_printf(
-                     words, "\" to \"%s\" in \"elementd\" of %s, then: systemctl reload elementd",
-                     failure->list, file)
-               : r;
+    if (buffer_size(&user) == 0 && (r = buffer_printf(&user, "%u", uid)) != 0)
+        return r;
+    return buffer_printf(words,
+                         "may not have %s of \"%s\"; to change that, add \"user:%.*s\" to \"%s\" "
+                         "in \"elementd\" of %s, then: systemctl reload elementd",
+                         failure->right->what, failure->instance, (int)buffer_size(&user),
+                         buffer_data(&user), failure->right->list, file);
 }
 
 static int ctl_failure_remote(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
@@ -251,14 +256,14 @@ int ctl_failure_format(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
 }
 
 CtlStatus ctl_failure_report(const Ctl *ctl, const elementd *daemon, int error,
-                             const char *instance, const char *list)
+                             const char *instance, const CtlFailureRight *right)
 {
     _cleanup_(buffer_deinit) Buffer words = BUFFER_INIT(CTL_FAILURE_BYTES_MAX);
     const CtlFailure failure = {
         .error = error,
         .details = daemon ? elementd_last_error(daemon) : NULL,
         .instance = instance,
-        .list = list,
+        .right = right,
         .now = clock_realtime(),
     };
 

@@ -6,11 +6,20 @@
 
 #include "ipc/client/ctl.h"
 
+/* Something that an instance's file gives to those that it lists. */
+typedef struct CtlFailureRight {
+    const char *what; /* "the token" */
+    const char *list; /* the key: "allow" */
+} CtlFailureRight;
+
+extern const CtlFailureRight ctl_failure_token_right;
+extern const CtlFailureRight ctl_failure_authorization_right;
+
 typedef struct CtlFailure {
     int error;                     /* of libelementd */
     const elementd_error *details; /* NULL: there was no connection */
     const char *instance;          /* that was asked about, or NULL */
-    const char *list;              /* whose entries may have what was asked for: "allow" */
+    const CtlFailureRight *right;  /* that was asked for, or NULL */
     usec_t now;                    /* realtime */
 } CtlFailure;
 
@@ -20,9 +29,9 @@ CtlStatus ctl_failure_status(int error);
 /* Appends the words. 0, BUFFER_E_FULL or -ENOMEM. */
 int ctl_failure_format(const Ctl *ctl, const CtlFailure *failure, Buffer *words);
 
-/* Says it, and returns its exit status. `daemon` may be NULL; so may `instance` and `list`. */
+/* Says it, and returns its exit status. All but `ctl` may be NULL. */
 CtlStatus ctl_failure_report(const Ctl *ctl, const elementd *daemon, int error,
-                             const char *instance, const char *list);
+                             const char *instance, const CtlFailureRight *right);
 
 /* "elementctl: …", any words. */
 void ctl_failure_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

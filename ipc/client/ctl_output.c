@@ -1,6 +1,7 @@
 #include "ipc/client/ctl_output.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -102,7 +103,10 @@ static int ctl_output_write(const Buffer *bytes)
     while (left > 0) {
         ssize_t n = write(STDOUT_FILENO, data, left);
 
-        if (n < 0 && errno != EINTR)
+        /* Whoever made it non-blocking may still be reading. */
+        if (n < 0 && errno == EAGAIN)
+            (void)poll(&(struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT}, 1, -1);
+        else if (n < 0 && errno != EINTR)
             return error_errno();
         if (n > 0) {
             data += n;

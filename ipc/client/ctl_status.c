@@ -30,7 +30,7 @@ static void ctl_status_print_token(CtlOutput *output, const elementd_instance *i
     } else if (instance->verified_usec == 0) {
         ctl_output_printf(output, "served, not verified yet\n");
     } else {
-        ctl_time_format(instance->verified_usec, now, when);
+        ctl_time_format_ago(instance->verified_usec, now, when);
         ctl_output_printf(output, "served, verified %s\n", when);
     }
 }
@@ -44,8 +44,8 @@ static void ctl_status_print_one(CtlOutput *output, const elementd_instance *ins
     ctl_status_label(output, "state");
     ctl_output_text(output, instance->state, ctl_instance_colour(instance->state));
     if (instance->since_usec > 0) {
-        ctl_time_format(instance->since_usec, now, when);
-        ctl_output_printf(output, ", since %s", when);
+        ctl_time_format_span(now > instance->since_usec ? now - instance->since_usec : 0, when);
+        ctl_output_printf(output, ", for %s", when);
     }
     ctl_output_printf(output, "\n");
     ctl_status_label(output, "element");
@@ -61,9 +61,9 @@ static void ctl_status_print_one(CtlOutput *output, const elementd_instance *ins
     ctl_status_label(output, "attempts");
     ctl_output_printf(output, "%" PRIu64 "\n", instance->attempts);
     if (instance->retry_usec > 0) {
-        ctl_time_format(instance->retry_usec, now, when);
+        ctl_time_format_due(instance->retry_usec, now, when);
         ctl_status_label(output, "next try");
-        ctl_output_printf(output, "%s\n", instance->retry_usec > now ? when : "now");
+        ctl_output_printf(output, "%s\n", when);
     }
     if (instance->problem) {
         ctl_status_label(output, "problem");
@@ -89,7 +89,7 @@ static CtlStatus ctl_status_missing(const Ctl *ctl, elementd *daemon, const char
         ctl_failure_say("\"%s\" was declared just now; try again", name);
         return CTL_NOT_READY;
     }
-    return ctl_failure_report(ctl, daemon, r, name, "allow");
+    return ctl_failure_report(ctl, daemon, r, name, &ctl_failure_token_right);
 }
 
 /* ---- all ---- */
@@ -129,8 +129,8 @@ static void ctl_status_add(CtlTable *table, const elementd_instance *instance, u
 {
     char when[CTL_TIME_SIZE] = "";
 
-    if (instance->retry_usec > now)
-        ctl_time_format(instance->retry_usec, now, when);
+    if (instance->retry_usec > 0)
+        ctl_time_format_due(instance->retry_usec, now, when);
     ctl_table_add(table, instance->name, CTL_COLOUR_NONE);
     ctl_table_add(table, instance->state, ctl_instance_colour(instance->state));
     ctl_table_add(table, instance->has_token ? "yes" : "no", CTL_COLOUR_NONE);
@@ -163,6 +163,8 @@ static void ctl_status_print_all(const Ctl *ctl, CtlOutput *output, const CtlIns
             ctl_status_add(&table, instances->rows[i], now);
     if (instances->n_rows == 0) {
         ctl_output_printf(output, "%s\n", ctl_instances_none());
+    } else if (table.n_cells == 0 && instances->n_rows == 1) {
+        ctl_output_printf(output, "the only instance is ready\n");
     } else if (table.n_cells == 0) {
         ctl_output_printf(output, "all %zu instances are ready\n", instances->n_rows);
     } else {

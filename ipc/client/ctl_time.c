@@ -45,21 +45,29 @@ void ctl_time_format_span(usec_t span, char ret_text[static CTL_TIME_SIZE])
                        ctl_time_units[i].name);
 }
 
-void ctl_time_format(usec_t moment, usec_t now, char ret_text[static CTL_TIME_SIZE])
+/* The longest span, of 2^64 microseconds, has 14 bytes. */
+void ctl_time_format_ago(usec_t moment, usec_t now, char ret_text[static CTL_TIME_SIZE])
 {
-    usec_t span = moment > now ? moment - now : now - moment;
+    usec_t span = now > moment ? now - moment : 0;
     char words[CTL_TIME_SIZE];
 
-    if (span < USEC_PER_SEC) {
-        (void)snprintf(ret_text, CTL_TIME_SIZE, "now");
-        return;
-    }
     ctl_time_format_span(span, words);
-    /* The longest span has 23 bytes. */
-    if (moment > now)
-        (void)snprintf(ret_text, CTL_TIME_SIZE, "in %.27s", words);
+    if (span < USEC_PER_SEC)
+        (void)snprintf(ret_text, CTL_TIME_SIZE, "just now");
     else
-        (void)snprintf(ret_text, CTL_TIME_SIZE, "%.27s ago", words);
+        (void)snprintf(ret_text, CTL_TIME_SIZE, "%.24s ago", words);
+}
+
+void ctl_time_format_due(usec_t moment, usec_t now, char ret_text[static CTL_TIME_SIZE])
+{
+    usec_t span = moment > now ? moment - now : 0;
+    char words[CTL_TIME_SIZE];
+
+    ctl_time_format_span(span, words);
+    if (span < USEC_PER_SEC)
+        (void)snprintf(ret_text, CTL_TIME_SIZE, "now");
+    else
+        (void)snprintf(ret_text, CTL_TIME_SIZE, "in %.24s", words);
 }
 
 void ctl_time_format_age(usec_t moment, usec_t now, char ret_text[static CTL_TIME_SIZE])

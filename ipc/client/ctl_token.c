@@ -42,7 +42,7 @@ CtlStatus ctl_token(const Ctl *ctl)
     r = elementd_get_token(daemon, ctl->arguments[0], ctl->options.wait, &token, &id,
                            &verified_usec);
     if (r != 0)
-        return ctl_failure_report(ctl, daemon, r, ctl->arguments[0], "allow");
+        return ctl_failure_report(ctl, daemon, r, ctl->arguments[0], &ctl_failure_token_right);
     if (!ctl_options_has(&ctl->options, CTL_OPTION_JSON))
         return ctl_token_print(&output, token);
     json = ctl_output_begin_json(&output);
@@ -75,7 +75,8 @@ CtlStatus ctl_token_authorization(const Ctl *ctl)
         return status;
     r = elementd_get_authorization(daemon, ctl->arguments[0], ctl->options.wait, &authorization);
     if (r != 0)
-        return ctl_failure_report(ctl, daemon, r, ctl->arguments[0], "allow-authorization");
+        return ctl_failure_report(ctl, daemon, r, ctl->arguments[0],
+                                  &ctl_failure_authorization_right);
     if (!ctl_options_has(&ctl->options, CTL_OPTION_JSON))
         return ctl_token_print(&output, authorization);
     json = ctl_output_begin_json(&output);
