@@ -121,7 +121,8 @@ static int json_member_compare(const void *a, const void *b)
     size_t left_size = left->value->key_size, right_size = right->value->key_size;
     int r;
 
-    r = memcmp(left->value->key, right->value->key, left_size < right_size ? left_size : right_size);
+    r = memcmp(left->value->key, right->value->key,
+               left_size < right_size ? left_size : right_size);
     if (r != 0)
         return r;
     if (left_size != right_size)
