@@ -105,16 +105,17 @@ static Plan plan_obtain(const PlanFacts *facts)
     }
     if (facts->now < facts->retry)
         return plan_wait(PLAN_PROBLEM_INSTANCE, facts->retry);
+    /* Before the intent: a look-up between it and its POST (after a pause) may have found what is to be created. */
+    if (facts->is_found && facts->looked_up >= facts->wanted) {
+        if (facts->is_found_usable)
+            return plan_do(PLAN_ADOPT, SERVED_LOOKING_UP);
+        return plan_rest(SERVED_FAILED, PLAN_PROBLEM_UNUSABLE, USEC_INFINITY);
+    }
     if (facts->intent == PLAN_INTENT_WRITTEN) {
         if (facts->is_durable)
             return plan_do(PLAN_CREATE, SERVED_CREATING);
         return facts->is_store_well ? plan_rest(SERVED_CREATING, PLAN_PROBLEM_NONE, USEC_INFINITY)
                                     : plan_rest(SERVED_WAITING, PLAN_PROBLEM_STORE, USEC_INFINITY);
-    }
-    if (facts->is_found && facts->looked_up >= facts->wanted) {
-        if (facts->is_found_usable)
-            return plan_do(PLAN_ADOPT, SERVED_LOOKING_UP);
-        return plan_rest(SERVED_FAILED, PLAN_PROBLEM_UNUSABLE, USEC_INFINITY);
     }
     if (facts->looked_up != 0 && facts->looked_up >= plan_look_up_needed(facts))
         return plan_begin(facts);
