@@ -145,6 +145,14 @@ int file_replace(int dirfd, const char *name, struct iovec *pieces, size_t n)
     return fsync(dirfd) < 0 ? error_errno() : 0;
 }
 
+/* The umask, which keeps our files private, is not meant for directories that others are to enter. */
+static int file_make_one_directory(const char *path, mode_t mode)
+{
+    if (mkdir(path, mode) < 0)
+        return errno == EEXIST ? 0 : error_errno();
+    return chmod(path, mode) < 0 ? error_errno() : 0;
+}
+
 int file_make_directory(const char *path, mode_t mode)
 {
     _cleanup_(freep) char *parent = strdup(path);
@@ -152,10 +160,13 @@ int file_make_directory(const char *path, mode_t mode)
     if (!parent)
         return -ENOMEM;
     for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        int r;
+
         *slash = '\0';
-        if (mkdir(parent, 0755) < 0 && errno != EEXIST)
-            return error_errno();
+        r = file_make_one_directory(parent, 0755);
+        if (r < 0)
+            return r;
         *slash = '/';
     }
-    return mkdir(path, mode) < 0 && errno != EEXIST ? error_errno() : 0;
+    return file_make_one_directory(path, mode);
 }
