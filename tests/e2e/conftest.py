@@ -29,7 +29,7 @@ def site(request):
     """A host and its platform; whatever they leave behind is looked through when the test ends."""
     # Only where it is asked for: making certificates takes a while.
     authority = request.getfixturevalue("authority") if "authority" in request.fixturenames else None
-    for program in ("elementd", "elements-sandbox"):
+    for program in ("elementd", "elementctl", "elements-sandbox"):
         assert (BUILD / program).exists(), f"{program} is not built"
     site = Site(authority)
     try:

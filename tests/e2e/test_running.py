@@ -58,7 +58,7 @@ def test_cached_tokens_are_served_when_ready_is_told(site, manager):
 
 def test_status_tells_counts(site, manager):
     site.simple("one", "two", "three")
-    site.platform.fault("hang", method="POST", name="three", count=-1)
+    site.platform.fault("status", method="POST", name="three", status=503, retry_after="600", count=-1)
     site.write("instances.d/bad.json", "{")
     daemon = site.start(env={"NOTIFY_SOCKET": str(manager.path)})
     site.token("one")
@@ -68,7 +68,7 @@ def test_status_tells_counts(site, manager):
         status = manager.lines("STATUS=")
         return status and sorted(map(int, re.findall(r"\b\d+\b", status[-1])))
 
-    wait_until(lambda: counts() and 2 in counts() and 1 in counts(), "STATUS= counts two that are ready and one that failed")
+    wait_until(lambda: counts() == [1, 1, 2, 4], "STATUS= counts four: two that are ready, one that failed, one that waits")
     daemon.stop()
     assert manager.lines("STOPPING=1")
 
@@ -156,7 +156,7 @@ def test_a_signal_while_the_platform_creates_ends_it_well_and_nothing_is_lost(si
     waiting = site.connect()
     waiting.send("io.elementd.GetToken", {"instance": "one", "timeoutUSec": 20_000_000})
     idle = site.connect()
-    daemon.signal(number) if hasattr(daemon, "signal") else daemon.process.signal(number)
+    daemon.process.signal(number)
     assert daemon.process.wait(20) == 0, daemon.output()
     try:
         waiting.receive()  # the token, or NotReady, or the end: but no hanging and no torn message
@@ -184,7 +184,7 @@ def test_sigterm_while_the_platform_hangs(site):
 
 def test_sigterm_while_the_disk_is_slow(site):
     """What is being written is written to its end."""
-    site.simple("one")
+    site.simple("one", request_timeout_sec=1)
     daemon = site.start("@(fsync|fdatasync):delay=300ms")
     wait_until(lambda: daemon.faults.calls("fsync|fdatasync"), "something is being synced")
     daemon.stop()
