@@ -7,21 +7,41 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "tests/unit/wire.h"
+
+static int accept_error; /* what accept4() fails with; 0: it does not */
+static bool accept_error_once;
+static unsigned n_accepts;
+
+/* In the place of the C library's. */
+int accept4(int fd, struct sockaddr *restrict peer, socklen_t *restrict size, int flags)
+{
+    n_accepts++;
+    if (accept_error != 0) {
+        errno = accept_error;
+        if (accept_error_once)
+            accept_error = 0;
+        accept_error_once = false;
+        return -1;
+    }
+    return (int)syscall(SYS_accept4, fd, peer, size, flags);
+}
 
 static char directory[] = "/tmp/test_listener.XXXXXX";
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -104,30 +124,52 @@ static void test_listen_knows_its_peers(void **state)
     close(fd);
 }
 
-/* Without descriptors the listener pauses instead of spinning, and goes on by itself. */
-static void test_listen_without_descriptors(void **state)
+/* Nothing can be taken up: the listener pauses instead of spinning, and goes on by itself. */
+static void test_listen_pauses(void **state)
 {
-    struct rlimit limit, none;
-    int fd, first_free, n = 0;
+    static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
 
     (void)state;
     (void)wire_add_ready("x", "t");
     listen_here();
-    fd = connect_there();
-    wire_say(fd, GET("x"));
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    first_free = dup(fd);
-    close(first_free);
-    none = limit;
-    none.rlim_cur = (rlim_t)first_free;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    for (usec_t end = clock_boottime() + 3 * LISTENER_PAUSE_USEC; clock_boottime() < end; n++)
-        assert_true(event_base_loop(wire_loop, EVLOOP_ONCE) >= 0);
-    assert_true(n < 15);
-    assert_int_equal(server_n_connections(wire_server), 0);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    wire_expect(fd, TOKEN("t"));
-    close(fd);
+    for (size_t i = 0; i < N_ELEMENTS(errors); i++) {
+        int fd = connect_there(), n = 0;
+
+        wire_say(fd, GET("x"));
+        accept_error = errors[i];
+        n_accepts = 0;
+        for (usec_t end = clock_boottime() + 2 * LISTENER_PAUSE_USEC; clock_boottime() < end; n++)
+            assert_true(event_base_loop(wire_loop, EVLOOP_ONCE) >= 0);
+        assert_true(n < 10);
+        assert_in_range(n_accepts, 2, 3);
+        assert_int_equal(server_n_connections(wire_server), 0);
+        accept_error = 0;
+        wire_expect(fd, TOKEN("t"));
+        close(fd);
+        wire_expect_connections(0);
+    }
+}
+
+/* Who went before it was taken up costs the others nothing. */
+static void test_listen_aborted(void **state)
+{
+    static const int errors[] = {ECONNABORTED, EINTR};
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    listen_here();
+    for (size_t i = 0; i < N_ELEMENTS(errors); i++) {
+        int fd = connect_there();
+
+        wire_say(fd, GET("x"));
+        accept_error = errors[i];
+        accept_error_once = true;
+        wire_settle();
+        assert_int_equal(server_n_connections(wire_server), 1);
+        wire_expect(fd, TOKEN("t"));
+        close(fd);
+        wire_expect_connections(0);
+    }
 }
 
 static void test_listen_too_often(void **state)
@@ -155,11 +197,8 @@ static void test_stop_listening(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_listen),
-        TEST(test_listen_knows_its_peers),
-        TEST(test_listen_without_descriptors),
-        TEST(test_listen_too_often),
-        TEST(test_stop_listening),
+        TEST(test_listen),         TEST(test_listen_knows_its_peers), TEST(test_listen_pauses),
+        TEST(test_listen_aborted), TEST(test_listen_too_often),       TEST(test_stop_listening),
     };
 
     return cmocka_run_group_tests(tests, setup_directory, teardown_directory);
