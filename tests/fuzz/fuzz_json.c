@@ -263,24 +263,24 @@ static void listener_hash(Listener *listener, const void *data, size_t size)
     listener->hash = (listener->hash ^ size ^ 0x100) * 1099511628211U;
 }
 
-/* The offset of a position, counted afresh. */
+/* The offset of a position, counted afresh. Bytes inside a character have no place of their own. */
 static size_t locate(const char *text, size_t size, JsonPosition at)
 {
     unsigned line = 1, column = 1;
-    size_t i = 0;
 
-    while (i < size && (line != at.line || column != at.column)) {
-        if (text[i] == '\n') {
-            line++;
-            column = 0;
-        }
-        i++;
+    for (size_t i = 0; i <= size; i++) {
+        if (i < size && ((unsigned char)text[i] & 0xC0) == 0x80)
+            continue;
+        if (line == at.line && column == at.column)
+            return i;
         column++;
-        while (column > 1 && i < size && ((unsigned char)text[i] & 0xC0) == 0x80)
-            i++;
+        if (i < size && text[i] == '\n') {
+            line++;
+            column = 1;
+        }
     }
-    CHECK(line == at.line && column == at.column);
-    return i;
+    CHECK(false);
+    return size;
 }
 
 static void listener_check_place(Listener *listener, const JsonEvent *event)
