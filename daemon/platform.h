@@ -88,6 +88,6 @@ int platform_read(const PlatformQuestion *question, const HttpAnswer *http,
 
 /*
  * Those of `required` (as PlatformAnswer's) that the `configuration` of `body` does not set, joined by ", "; NULL in
- * *ret_missing when there are none. 0 or -ENOMEM.
+ * *ret_missing when there are none. At most PROBLEM_BYTES_MAX: then it ends in "…". 0 or -ENOMEM.
  */
 int platform_find_missing(char *const *required, const Secret *body, char **ret_missing);

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "config/utf8.h"
 
 /* Names of an element's configuration keys, the longest known has 40 bytes; and how many there may be. */
 #define PLATFORM_KEY_BYTES_MAX 256
@@ -16,9 +17,33 @@
 
 void platform_reader_trim(char *text)
 {
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7F)
-            *c = ' ';
+    size_t left = strlen(text);
+
+    while (left > 0) {
+        uint32_t character;
+        size_t n = utf8_decode(text, left, &character);
+
+        if (n == 0) {
+            *text = '?';
+            n = 1;
+        } else if (utf8_is_control(character)) {
+            memset(text, ' ', n);
+        }
+        text += n;
+        left -= n;
+    }
+}
+
+/* How many bytes, at most `max`, can be kept of a string without cutting a character. */
+static size_t platform_reader_fit(const JsonEvent *event, size_t max)
+{
+    size_t size = max;
+
+    if (event->size <= max)
+        return event->size;
+    while (size > 0 && ((unsigned char)event->text[size] & 0xC0) == 0x80)
+        size--;
+    return size;
 }
 
 /* A string of an answer as a C string of at most `max` bytes, one line; NULL in *ret_text when it is none. */
@@ -28,7 +53,7 @@ static int platform_reader_take_text(const JsonEvent *event, size_t max, char **
 
     if (event->type != JSON_STRING || event->size == 0)
         return 0;
-    text = strndup(event->text, event->size < max ? event->size : max);
+    text = strndup(event->text, platform_reader_fit(event, max));
     if (!text)
         return -ENOMEM;
     platform_reader_trim(text);
@@ -119,7 +144,7 @@ static int platform_reader_take_tag(InstanceReader *reader, const JsonEvent *eve
     size_t prefix_size;
     char prefix[2 * NAME_BYTES_MAX + 32];
 
-    if (event->type != JSON_STRING || !reader->owner)
+    if (event->type != JSON_STRING || !reader->owner || memchr(event->text, '\0', event->size))
         return 0;
     (void)snprintf(prefix, sizeof(prefix), "elementd.%s", reader->owner);
     if (platform_reader_is_text(event, prefix)) {
@@ -334,30 +359,48 @@ int platform_reader_read_required(const Buffer *body, char ***ret_required)
 
 typedef struct MissingReader {
     char *const *required;
+    bool is_inside; /* of "configuration" */
     bool is_set[PLATFORM_KEYS_MAX];
 } MissingReader;
 
+static bool platform_missing_is_key(const JsonEvent *event, const char *key)
+{
+    return event->key && event->key_size == strlen(key) &&
+           memcmp(event->key, key, event->key_size) == 0;
+}
+
+/* By the keys themselves, since a path escapes what is in them, and has none for the longest. */
 static int platform_missing_on_event(void *userdata, const JsonEvent *event)
 {
-    static const char parent[] = "/configuration";
     MissingReader *reader = userdata;
 
-    /* By the key itself, since a path escapes what is in it. */
-    if (event->depth != 2 || !event->key || !event->path ||
-        strncmp(event->path, parent, strlen(parent)) != 0)
+    if (event->depth == 1)
+        reader->is_inside = event->kind == JSON_EVENT_OPEN && event->type == JSON_OBJECT &&
+                            platform_missing_is_key(event, "configuration");
+    if (event->depth != 2 || !reader->is_inside)
         return 0;
     for (size_t i = 0; reader->required[i]; i++)
-        if (strlen(reader->required[i]) == event->key_size &&
-            memcmp(reader->required[i], event->key, event->key_size) == 0)
+        if (platform_missing_is_key(event, reader->required[i]))
             reader->is_set[i] = true;
     return 0;
 }
 
+/* Adds one key to the list, or, when there is no room for it, that there are more. */
+static int platform_missing_add(Buffer *missing, const char *key, bool *ret_is_full)
+{
+    static const char more[] = ", …";
+
+    *ret_is_full = strlen(", ") + strlen(key) + strlen(more) > buffer_room(missing);
+    if (*ret_is_full)
+        return buffer_append_string(missing, more);
+    return buffer_printf(missing, "%s%s", buffer_size(missing) > 0 ? ", " : "", key);
+}
+
 int platform_find_missing(char *const *required, const Secret *body, char **ret_missing)
 {
-    _cleanup_(buffer_deinit)
-        Buffer missing = BUFFER_INIT(PLATFORM_KEYS_MAX * (PLATFORM_KEY_BYTES_MAX + 2) + 1);
+    _cleanup_(buffer_deinit) Buffer missing = BUFFER_INIT(PROBLEM_BYTES_MAX);
     MissingReader reader = {.required = required};
+    bool is_full = false;
     int r;
 
     *ret_missing = NULL;
@@ -366,9 +409,9 @@ int platform_find_missing(char *const *required, const Secret *body, char **ret_
     r = json_read(secret_reveal(body), secret_size(body), 0, platform_missing_on_event, &reader,
                   NULL);
     assert(r <= 0); /* our own JSON */
-    for (size_t i = 0; required[i] && r == 0; i++)
+    for (size_t i = 0; required[i] && r == 0 && !is_full; i++)
         if (!reader.is_set[i])
-            r = buffer_printf(&missing, "%s%s", buffer_size(&missing) > 0 ? ", " : "", required[i]);
+            r = platform_missing_add(&missing, required[i], &is_full);
     if (r != 0)
         return -ENOMEM;
     if (buffer_size(&missing) == 0)

@@ -43,5 +43,5 @@ int platform_reader_read_required(const Buffer *body, char ***ret_required);
 /* Frees an array of strings that ends in NULL; NULL is fine. */
 void platform_strings_free(char **strings);
 
-/* Makes `text` one line without control characters, in place. */
+/* Makes `text` one line of UTF-8 without control characters, in place. */
 void platform_reader_trim(char *text);
