@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -20,6 +21,88 @@
 #include "base/cleanup.h"
 
 #define NOBODY 65534
+
+/*
+ * In front of the C library's calls of these names: to see in which order they come, to write less at a
+ * time than was asked for, and to fail as a disk does.
+ */
+static struct {
+    char calls[256];
+    size_t write_max;   /* bytes that one writev() takes; 0: all */
+    const char *fails;  /* the call that fails with EIO, */
+    size_t fails_after; /* after so many that do not */
+} disk;
+
+ssize_t writev(int fd, const struct iovec *pieces, int n);
+int fsync(int fd);
+int linkat(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags);
+int renameat(int from_dirfd, const char *from, int to_dirfd, const char *to);
+
+static bool disk_fails(const char *call, const char *what)
+{
+    size_t n = strlen(disk.calls);
+
+    (void)snprintf(disk.calls + n, sizeof(disk.calls) - n, "%s%s%s ", call, *what ? ":" : "", what);
+    if (!disk.fails || strcmp(call, disk.fails) != 0 || disk.fails_after-- > 0)
+        return false;
+    errno = EIO;
+    return true;
+}
+
+ssize_t writev(int fd, const struct iovec *pieces, int n)
+{
+    if (disk.fails && disk_fails("write", ""))
+        return -1;
+    if (disk.write_max == 0)
+        return syscall(SYS_writev, fd, pieces, n);
+    while (n > 1 && pieces->iov_len == 0) {
+        pieces++;
+        n--;
+    }
+    return write(fd, pieces->iov_base,
+                 pieces->iov_len < disk.write_max ? pieces->iov_len : disk.write_max);
+}
+
+int fsync(int fd)
+{
+    struct stat st;
+
+    assert_int_equal(fstat(fd, &st), 0);
+    return disk_fails("sync", S_ISDIR(st.st_mode) ? "directory" : "file")
+               ? -1
+               : (int)syscall(SYS_fsync, fd);
+}
+
+int linkat(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags)
+{
+    return disk_fails("link", to) ? -1
+                                  : (int)syscall(SYS_linkat, from_dirfd, from, to_dirfd, to, flags);
+}
+
+int renameat(int from_dirfd, const char *from, int to_dirfd, const char *to)
+{
+    return disk_fails("rename", to)
+               ? -1
+               : (int)syscall(SYS_renameat2, from_dirfd, from, to_dirfd, to, 0);
+}
+
+/* Runs on as an ordinary user, to whom modes mean something; skips the test where that cannot be. */
+static bool become_nobody(void)
+{
+    if (geteuid() != 0)
+        return false;
+    if (seteuid(NOBODY) < 0) {
+        print_message("cannot give up root here\n");
+        skip();
+    }
+    return true;
+}
+
+static void become_root(bool was_root)
+{
+    if (was_root)
+        assert_int_equal(seteuid(0), 0);
+}
 
 /* A directory of its own for each test. */
 typedef struct Directory {
@@ -189,6 +272,24 @@ static void test_read_missing(void **state)
     buffer_deinit(&buffer);
 }
 
+/* What may not be read is no other kind of file. */
+static void test_read_forbidden(void **state)
+{
+    Directory *directory = *state;
+    Buffer buffer = BUFFER_INIT(10);
+    bool was_root;
+    int r;
+
+    put(directory->fd, "f", "abc", 3);
+    assert_int_equal(fchmodat(directory->fd, "f", 0, 0), 0);
+    assert_int_equal(fchmod(directory->fd, 0755), 0);
+    was_root = become_nobody();
+    r = file_read(directory->fd, "f", &buffer, NULL);
+    become_root(was_root);
+    assert_int_equal(r, -EACCES);
+    buffer_deinit(&buffer);
+}
+
 static void test_read_symlink(void **state)
 {
     Directory *directory = *state;
@@ -259,6 +360,26 @@ static void test_is_foreign(void **state)
     }
 }
 
+/* To an ordinary user: root's files are as good as one's own. */
+static void test_is_foreign_to_nobody(void **state)
+{
+    struct stat roots = {.st_mode = S_IFREG | 0644, .st_uid = 0};
+    struct stat own = {.st_mode = S_IFREG | 0644, .st_uid = NOBODY};
+    struct stat others = {.st_mode = S_IFREG | 0644, .st_uid = 1000};
+    bool was_root = become_nobody(), is_foreign[3];
+
+    (void)state;
+    own.st_uid = geteuid();
+    others.st_uid = geteuid() + 1;
+    is_foreign[0] = file_is_foreign(&roots);
+    is_foreign[1] = file_is_foreign(&own);
+    is_foreign[2] = file_is_foreign(&others);
+    become_root(was_root);
+    assert_false(is_foreign[0]);
+    assert_false(is_foreign[1]);
+    assert_true(is_foreign[2]);
+}
+
 /* ---- file_replace() ---- */
 
 static void assert_mode(int dirfd, const char *name, mode_t mode)
@@ -326,6 +447,58 @@ static void test_replace_pieces(void **state)
     pieces[0].iov_len = pieces[1].iov_len = 0;
     assert_int_equal(file_replace(directory->fd, "r", pieces, 2), 0);
     assert_content(directory->fd, "r", "");
+}
+
+/* A disk that takes a few bytes at a time. */
+static void test_replace_short_writes(void **state)
+{
+    Directory *directory = *state;
+
+    for (size_t max = 1; max < 8; max++) {
+        struct iovec pieces[] = {{"", 0}, {"one", 3}, {"", 0}, {"a second", 8}, {"3", 1}, {"", 0}};
+
+        disk.write_max = max;
+        assert_int_equal(file_replace(directory->fd, "r", pieces, N_ELEMENTS(pieces)), 0);
+        disk.write_max = 0;
+        assert_content(directory->fd, "r", "onea second3");
+    }
+}
+
+/* The order is what makes it durable: content before the name, the name before success. */
+static void test_replace_order(void **state)
+{
+    Directory *directory = *state;
+
+    assert_int_equal(replace(directory->fd, "r", "one"), 0);
+    memset(&disk, 0, sizeof(disk));
+    assert_int_equal(replace(directory->fd, "r", "two"), 0);
+    assert_string_equal(disk.calls, "sync:file link:r~ rename:r sync:directory ");
+}
+
+/* Each step fails in turn: the document is the old one, whole, and nothing else lies about. */
+static void test_replace_fails(void **state)
+{
+    static const char *const calls[] = {"write", "sync", "link", "rename"};
+    Directory *directory = *state;
+
+    assert_int_equal(replace(directory->fd, "r", "older"), 0);
+    assert_int_equal(replace(directory->fd, "r", "old"), 0);
+    for (size_t i = 0; i < N_ELEMENTS(calls); i++) {
+        memset(&disk, 0, sizeof(disk));
+        disk.fails = calls[i];
+        assert_int_equal(replace(directory->fd, "r", "new"), -EIO);
+        disk.fails = NULL;
+        assert_content(directory->fd, "r", "old");
+        assert_missing(directory->fd, "r.new");
+    }
+    /* Only the last is too late. */
+    memset(&disk, 0, sizeof(disk));
+    disk.fails = "sync";
+    disk.fails_after = 1;
+    assert_int_equal(replace(directory->fd, "r", "new"), -EIO);
+    memset(&disk, 0, sizeof(disk));
+    assert_content(directory->fd, "r", "new");
+    assert_content(directory->fd, "r~", "old");
 }
 
 /* Larger than a pipe or a page cache would take at once. */
@@ -448,19 +621,14 @@ static void test_replace_full(void **state)
 static void test_replace_read_only(void **state)
 {
     Directory *directory = *state;
-    bool is_root = geteuid() == 0;
+    bool was_root;
     int r;
 
     put(directory->fd, "r", "old", 3);
     assert_int_equal(fchmod(directory->fd, 0555), 0);
-    /* Root may write everywhere. */
-    if (is_root && seteuid(NOBODY) < 0) {
-        print_message("cannot give up root here\n");
-        skip();
-    }
+    was_root = become_nobody();
     r = replace(directory->fd, "r", "new");
-    if (is_root)
-        assert_int_equal(seteuid(0), 0);
+    become_root(was_root);
     assert_int_equal(r, -EACCES);
     assert_int_equal(fchmod(directory->fd, 0755), 0);
     assert_content(directory->fd, "r", "old");
@@ -499,12 +667,28 @@ static void test_replace_long_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_read_sizes),      TEST(test_read_proc),         TEST(test_read_appends),
-        TEST(test_read_missing),    TEST(test_read_symlink),      TEST(test_read_not_regular),
-        TEST(test_is_foreign),      TEST(test_replace),           TEST(test_replace_pieces),
-        TEST(test_replace_large),   TEST(test_replace_leftovers), TEST(test_replace_symlink),
-        TEST(test_replace_blocked), TEST(test_replace_full),      TEST(test_replace_read_only),
-        TEST(test_replace_nowhere), TEST(test_replace_long_name),
+        TEST(test_read_sizes),
+        TEST(test_read_proc),
+        TEST(test_read_appends),
+        TEST(test_read_missing),
+        TEST(test_read_forbidden),
+        TEST(test_read_symlink),
+        TEST(test_read_not_regular),
+        TEST(test_is_foreign),
+        TEST(test_is_foreign_to_nobody),
+        TEST(test_replace_short_writes),
+        TEST(test_replace_order),
+        TEST(test_replace_fails),
+        TEST(test_replace),
+        TEST(test_replace_pieces),
+        TEST(test_replace_large),
+        TEST(test_replace_leftovers),
+        TEST(test_replace_symlink),
+        TEST(test_replace_blocked),
+        TEST(test_replace_full),
+        TEST(test_replace_read_only),
+        TEST(test_replace_nowhere),
+        TEST(test_replace_long_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -326,9 +326,9 @@ static void test_strings_refused(void **state)
 static void test_half_pairs(void **state)
 {
     static const char *const halves[] = {
-        "\\ud800",        "\\udc00",         "\\uDBFF",        "\\udfff",
-        "\\udc00\\ud800", "\\ud800\\u0041",  "\\ud800\\ud800", "\\ud800\\ue000",
-        "\\ud800\\n",     "\\ud800 \\udc00", "\\ud800A",       "\\ud800\\\\udc00",
+        "\\ud800",         "\\udc00",        "\\uDBFF",          "\\udfff",        "\\udc00\\ud800",
+        "\\udc00\\udc00",  "\\ud800\\u0041", "\\ud800\\ud800",   "\\ud800\\ue000", "\\ud800\\n",
+        "\\ud800 \\udc00", "\\ud800A",       "\\ud800\\\\udc00",
     };
 
     (void)state;
@@ -426,28 +426,37 @@ static void test_escaped_keys(void **state)
         "nD: /kA/lB/[]/nD = \"oE\"\n/kA/lB/[] }\n/kA/lB ]\n/kA }\npF: /pF = null\n}\n");
 }
 
-/* Many escaped keys and a long escaped string must fit into the reader's own memory. */
+static void assert_readable(const Buffer *text)
+{
+    assert_int_equal(json_read(buffer_data(text), buffer_size(text), 0, ignore_event, NULL, NULL),
+                     0);
+    /* And cut off in its last string, of which yajl then keeps a copy too. */
+    assert_int_equal(
+        json_read(buffer_data(text), buffer_size(text) - 3, 0, ignore_event, NULL, NULL),
+        JSON_E_SYNTAX);
+}
+
+/* What costs most must fit into the reader's own memory, whose ceiling is a multiple of the text. */
 static void test_escapes_fit(void **state)
 {
-    enum { N = 20000 };
-    Buffer text = BUFFER_INIT(1024 * 1024);
+    enum { N = 16384, LINE = 64 };
+    Buffer text = BUFFER_INIT(2 * N * LINE);
 
     (void)state;
+    /* Short escaped keys, of each of which the reader keeps a copy. */
     assert_int_equal(buffer_append_string(&text, "{"), 0);
     for (int i = 0; i < N; i++)
         assert_int_equal(buffer_append_string(&text, "\"\\n\":0,"), 0);
-    assert_int_equal(buffer_append_string(&text, "\"\\n\":\""), 0);
-    for (int i = 0; i < 2 * N; i++)
-        assert_int_equal(buffer_append_string(&text, "\\n"), 0);
-    for (int i = 0; i < 10 * N; i++)
-        assert_int_equal(buffer_append_string(&text, i == 0 ? "\\n" : "x"), 0);
-    assert_int_equal(buffer_append_string(&text, "\"}"), 0);
-    assert_int_equal(json_read(buffer_data(&text), buffer_size(&text), 0, ignore_event, NULL, NULL),
-                     0);
-    /* And cut off in the string, of which yajl then keeps a copy too. */
-    assert_int_equal(
-        json_read(buffer_data(&text), buffer_size(&text) - 2, 0, ignore_event, NULL, NULL),
-        JSON_E_SYNTAX);
+    assert_int_equal(buffer_append_string(&text, "\"\\n\":\"xxx\"}"), 0);
+    assert_readable(&text);
+
+    /* A string of a little more than 1 MiB in many pieces, for which yajl doubles its buffer step by step. */
+    buffer_clear(&text);
+    assert_int_equal(buffer_append_string(&text, "[\""), 0);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(buffer_printf(&text, "\\n%*s", LINE - 1, "x"), 0);
+    assert_int_equal(buffer_append_string(&text, "xxx\\n\"]"), 0);
+    assert_readable(&text);
     buffer_deinit(&text);
 }
 

@@ -189,7 +189,7 @@ static void test_depth(void **state)
 static void test_arena_ceilings(void **state)
 {
     static const char text[] =
-        "{\"a\\n\":[1,\"two\",{\"b\":null}],\"c\":\"a longer text than fits a unit\"}";
+        "{\"a\\n\":[1,\"two\",{\"b\":null}],\"c\":\"a longer text than fits a unit\",\"and a longer key\":null}";
     Arena arena = ARENA_INIT(ARENA_MAX);
     size_t needed;
 
