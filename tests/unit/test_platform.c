@@ -1,0 +1,614 @@
+/*
+ * Questions as requests, byte by byte; and answers of every status, whole and broken, as outcomes.
+ */
+
+#include "daemon/platform.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/limits.h"
+
+#define WORDS "{\"requestId\":\"56c5e8d5e4b0d8b7f3a1c9d2\",\"message\":\"Sorry.\"}"
+#define TOKEN "AfYuaYxrBBbeSsE47JUwnOW/wYoBOx+rKoYh7rmd5lg="
+
+typedef struct Fixture {
+    Account account;
+} Fixture;
+
+static int setup(void **state)
+{
+    Fixture *fixture = calloc(1, sizeof(*fixture));
+
+    fixture->account.name = strdup("default");
+    fixture->account.url = strdup("https://example.com/elements/api-v2");
+    assert_int_equal(secret_new("us+/=", 5, &fixture->account.user), 0);
+    assert_int_equal(secret_new("os+/=", 5, &fixture->account.organization), 0);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    Fixture *fixture = *state;
+
+    free(fixture->account.name);
+    free(fixture->account.url);
+    secret_unref(fixture->account.user);
+    secret_unref(fixture->account.organization);
+    free(fixture);
+    return 0;
+}
+
+/* ---- requests ---- */
+
+static void assert_request(const PlatformQuestion *question, const char *method, const char *url,
+                           const Secret *body)
+{
+    _cleanup_(secret_unrefp) Secret *authorization = NULL;
+    _cleanup_(freep) char *got_url = NULL;
+    HttpRequest request;
+
+    assert_int_equal(platform_format(question, &request, &got_url, &authorization), 0);
+    assert_string_equal(request.method, method);
+    assert_string_equal(request.url, url);
+    assert_ptr_equal(request.url, got_url);
+    /* In this order, and without Element, whatever is asked. */
+    assert_string_equal(secret_reveal(request.authorization), "User us+/=, Organization os+/=");
+    assert_ptr_equal(request.authorization, authorization);
+    assert_ptr_equal(request.body, body);
+    assert_ptr_equal(request.ca_file, question->account->ca_file);
+    assert_int_equal(request.timeout, question->timeout);
+}
+
+static void test_requests(void **state)
+{
+    Fixture *fixture = *state;
+    _cleanup_(secret_unrefp) Secret *body = NULL;
+    PlatformQuestion question = {
+        .account = &fixture->account,
+        .owner = "o",
+        .id = 42,
+        .element = "jira",
+        .timeout = 7 * USEC_PER_SEC,
+    };
+
+    assert_int_equal(secret_new("{}", 2, &body), 0);
+    question.body = body;
+    fixture->account.ca_file = (char *)"/ca.pem";
+    question.method = PLATFORM_LIST;
+    assert_request(
+        &question, "GET",
+        "https://example.com/elements/api-v2/instances?tags%5B%5D=elementd.o&pageSize=100", NULL);
+    question.page = "p1";
+    assert_request(
+        &question, "GET",
+        "https://example.com/elements/api-v2/instances?tags%5B%5D=elementd.o&pageSize=100"
+        "&nextPage=p1",
+        NULL);
+    question.method = PLATFORM_READ;
+    assert_request(&question, "GET", "https://example.com/elements/api-v2/instances/42", NULL);
+    question.id = INT64_MAX;
+    assert_request(&question, "GET",
+                   "https://example.com/elements/api-v2/instances/9223372036854775807", NULL);
+    question.method = PLATFORM_CREATE;
+    assert_request(&question, "POST", "https://example.com/elements/api-v2/instances", body);
+    question.method = PLATFORM_EXPLAIN;
+    assert_request(&question, "GET",
+                   "https://example.com/elements/api-v2/elements/jira/configuration", NULL);
+}
+
+/* Whatever stands in an owner, a page token or an element: it stays one value of one parameter. */
+static void test_request_escapes(void **state)
+{
+    static const char hostile[] = "a b&c=d?e#f/g%41+\"<>\\^`{|}\r\n\t\x7F;:@,!$'()*[]\xC3\xA4-._~";
+#define ESCAPED                                                                                    \
+    "a%20b%26c%3Dd%3Fe%23f%2Fg%2541%2B%22%3C%3E%5C%5E%60%7B%7C%7D%0D%0A%09%7F%3B%3A%40%2C%21%24"   \
+    "%27%28%29%2A%5B%5D%C3%A4-._~"
+    Fixture *fixture = *state;
+    PlatformQuestion question = {
+        .method = PLATFORM_LIST,
+        .account = &fixture->account,
+        .owner = hostile,
+        .page = hostile,
+        .element = hostile,
+    };
+
+    assert_request(&question, "GET",
+                   "https://example.com/elements/api-v2/instances?tags%5B%5D=elementd." ESCAPED
+                   "&pageSize=100&nextPage=" ESCAPED,
+                   NULL);
+    question.method = PLATFORM_EXPLAIN;
+    assert_request(&question, "GET",
+                   "https://example.com/elements/api-v2/elements/" ESCAPED "/configuration", NULL);
+}
+
+/* A page token of a hostile platform that makes the URL larger than any: an error, not a cut URL. */
+static void test_request_is_too_long(void **state)
+{
+    Fixture *fixture = *state;
+    _cleanup_(freep) char *page = malloc(HTTP_HEADER_BYTES_MAX + 1);
+    PlatformQuestion question = {
+        .method = PLATFORM_LIST, .account = &fixture->account, .owner = "o", .page = page};
+    Secret *authorization = NULL;
+    HttpRequest request;
+    char *url = NULL;
+
+    memset(page, 'p', HTTP_HEADER_BYTES_MAX);
+    page[HTTP_HEADER_BYTES_MAX] = '\0';
+    assert_true(platform_format(&question, &request, &url, &authorization) < 0);
+    assert_null(url);
+    assert_null(authorization);
+}
+
+/* ---- statuses ---- */
+
+typedef struct Ask {
+    PlatformMethod method;
+    const char *text;
+    size_t size; /* 0: strlen(text) */
+    int status;
+    usec_t retry_after;
+    const char *next_page;
+    const char *problem;
+    bool is_broken;   /* the connection ended before the body */
+    bool is_not_sent; /* nothing of the request's body had left */
+} Ask;
+
+static PlatformAnswer ask(const Ask *ask)
+{
+    HttpAnswer http = {
+        .status = ask->status,
+        .is_complete = !ask->is_broken,
+        .is_sent = !ask->is_not_sent,
+        .body = BUFFER_INIT(HTTP_BODY_BYTES_MAX),
+        .retry_after = ask->retry_after,
+        .next_page = (char *)ask->next_page,
+        .problem = (char *)ask->problem,
+    };
+    PlatformQuestion question = {.method = ask->method, .owner = "o", .id = 42};
+    size_t size = ask->size > 0 ? ask->size : ask->text ? strlen(ask->text) : 0;
+    PlatformAnswer answer;
+
+    if (size > 0)
+        assert_int_equal(buffer_append(&http.body, ask->text, size), 0);
+    assert_int_equal(platform_read(&question, &http, &answer), 0);
+    assert_int_equal(answer.retry_after, ask->retry_after);
+    assert_true(answer.problem || answer.outcome == PLATFORM_DONE);
+    assert_true(!answer.problem || (*answer.problem && !strchr(answer.problem, '\n')));
+    buffer_deinit(&http.body);
+    return answer;
+}
+
+static void assert_outcome(const Ask *question, PlatformOutcome expected)
+{
+    PlatformAnswer answer = ask(question);
+
+    if (answer.outcome != expected)
+        fail_msg("method %d, status %d, body %s, retry after %llu: outcome %d, not %d",
+                 question->method, question->status, question->text,
+                 (unsigned long long)question->retry_after, answer.outcome, expected);
+    platform_answer_deinit(&answer);
+}
+
+/* What kind of body a row is about. */
+typedef enum Body {
+    ANY,
+    OURS,  /* the platform's own words */
+    OTHER, /* of a gateway, or none */
+} Body;
+
+typedef enum Retry {
+    EITHER,
+    WITH,
+    WITHOUT,
+} Retry;
+
+#define OK           PLATFORM_DONE
+#define ABSENT       PLATFORM_ABSENT
+#define REFUSED      PLATFORM_REFUSED
+#define UNAUTHORIZED PLATFORM_UNAUTHORIZED
+#define FORBIDDEN    PLATFORM_FORBIDDEN
+#define BUSY         PLATFORM_BUSY
+#define UNKNOWN      PLATFORM_UNKNOWN
+
+/* clang-format off */
+static const struct {
+    int status;
+    Body body;
+    Retry retry_after;
+    PlatformOutcome list, read, create, explain;
+} statuses[] = {
+    {100, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {199, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {300, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {301, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {302, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {304, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {307, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {308, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {399, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {400, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {401, ANY,   EITHER,  UNAUTHORIZED, UNAUTHORIZED, UNAUTHORIZED, UNAUTHORIZED},
+    {402, ANY,   EITHER,  FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN},
+    {403, ANY,   EITHER,  FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN},
+    /* That there is none is believed in the platform's own words alone. */
+    {404, OURS,  EITHER,  OK,      ABSENT,  REFUSED, ABSENT},
+    {404, OTHER, EITHER,  BUSY,    BUSY,    REFUSED, ABSENT},
+    {405, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {406, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {407, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {408, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {409, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {410, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    /* Also "took too long": without a time to come back, it may be at work. */
+    {413, ANY,   WITHOUT, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {413, ANY,   WITH,    BUSY,    BUSY,    BUSY,    BUSY},
+    {415, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {418, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {422, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {429, ANY,   WITHOUT, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {429, ANY,   WITH,    BUSY,    BUSY,    BUSY,    BUSY},
+    {499, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {500, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {501, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {502, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {503, ANY,   EITHER,  BUSY,    BUSY,    BUSY,    BUSY},
+    {504, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {520, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {599, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {600, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {999, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+};
+/* clang-format on */
+
+static void test_statuses(void **state)
+{
+    /* An error that carries an instance, or a list, changes nothing: it is not an answer to the question. */
+    static const struct {
+        const char *text;
+        bool is_ours;
+    } bodies[] = {
+        {WORDS, true},
+        {"{\"message\":\"Sorry.\"}", true},
+        {"{\"requestId\":\"56c5e8d5e4b0d8b7f3a1c9d2\"}", true},
+        {WORDS "<", true},
+        {"<html><body>Sorry.</body></html>", false},
+        {"", false},
+        {"[]", false},
+        {"[{\"id\":42,\"token\":\"t\",\"tags\":[\"elementd.o\",\"elementd.o.i\"]}]", false},
+        {"{\"id\":42,\"token\":\"t\"}", false},
+        {"{\"message\":null}", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(statuses); i++)
+        for (size_t j = 0; j < N_ELEMENTS(bodies); j++)
+            for (int is_retry = 0; is_retry < 2; is_retry++)
+                for (int is_broken = 0; is_broken < 2; is_broken++) {
+                    Ask question = {
+                        .text = bodies[j].text,
+                        .status = statuses[i].status,
+                        .retry_after = is_retry ? 5 * USEC_PER_SEC : 0,
+                        .is_broken = is_broken,
+                    };
+
+                    if ((statuses[i].body != ANY &&
+                         (statuses[i].body == OURS) != bodies[j].is_ours) ||
+                        (statuses[i].retry_after != EITHER &&
+                         (statuses[i].retry_after == WITH) != is_retry))
+                        continue;
+                    question.method = PLATFORM_LIST;
+                    assert_outcome(&question, statuses[i].list);
+                    question.method = PLATFORM_READ;
+                    assert_outcome(&question, statuses[i].read);
+                    question.method = PLATFORM_CREATE;
+                    assert_outcome(&question, statuses[i].create);
+                    question.method = PLATFORM_EXPLAIN;
+                    assert_outcome(&question, statuses[i].explain);
+                }
+}
+
+/* No creation is ever taken for made, or for absent, by a status that is no success. */
+static void test_no_status_creates(void **state)
+{
+    (void)state;
+    for (int status = 100; status < 1000; status++) {
+        PlatformAnswer answer;
+
+        if (status >= 200 && status < 300)
+            continue;
+        answer = ask(&(Ask){
+            .method = PLATFORM_CREATE, .status = status, .text = "{\"id\":42,\"token\":\"t\"}"});
+        if (answer.outcome == PLATFORM_DONE || answer.outcome == PLATFORM_ABSENT)
+            fail_msg("status %d made an instance", status);
+        assert_int_equal(answer.n_instances, 0);
+        platform_answer_deinit(&answer);
+    }
+}
+
+static void test_error_words(void **state)
+{
+    PlatformAnswer answer = ask(&(Ask){
+        .method = PLATFORM_CREATE,
+        .status = 400,
+        .text = "{\"requestId\":\"r1\",\"message\":\"Missing\\nfield\",\"providerMessage\":\"no\"}",
+    });
+
+    (void)state;
+    assert_string_equal(answer.problem,
+                        "Missing field (HTTP 400); the vendor says: no; request r1");
+    assert_string_equal(answer.request_id, "r1");
+    platform_answer_deinit(&answer);
+    answer = ask(&(Ask){.method = PLATFORM_LIST, .status = 502, .text = "<html>"});
+    assert_string_equal(answer.problem, "bad gateway (HTTP 502)");
+    assert_null(answer.request_id);
+    platform_answer_deinit(&answer);
+    /* A list that is empty is no problem. */
+    answer = ask(&(Ask){.method = PLATFORM_LIST, .status = 404, .text = WORDS});
+    assert_null(answer.problem);
+    assert_int_equal(answer.n_instances, 0);
+    assert_null(answer.next_page);
+    platform_answer_deinit(&answer);
+}
+
+static void test_transport(void **state)
+{
+    PlatformAnswer answer;
+
+    (void)state;
+    for (PlatformMethod method = PLATFORM_LIST; method <= PLATFORM_EXPLAIN; method++) {
+        assert_outcome(&(Ask){.method = method, .is_not_sent = true, .is_broken = true}, BUSY);
+        assert_outcome(&(Ask){.method = method, .is_broken = true},
+                       method == PLATFORM_CREATE ? UNKNOWN : BUSY);
+        /* Bytes that came without a status are nobody's answer. */
+        assert_outcome(&(Ask){.method = method, .text = "{\"id\":42,\"token\":\"t\"}"},
+                       method == PLATFORM_CREATE ? UNKNOWN : BUSY);
+    }
+    answer = ask(&(Ask){.method = PLATFORM_READ, .problem = "Connection\nrefused by \xFF"});
+    assert_string_equal(answer.problem, "cannot reach the platform: Connection refused by ?");
+    platform_answer_deinit(&answer);
+}
+
+/* ---- one instance ---- */
+
+static void assert_instance(const PlatformAnswer *answer, int64_t id, const char *token)
+{
+    assert_int_equal(answer->outcome, PLATFORM_DONE);
+    assert_int_equal(answer->n_instances, 1);
+    assert_int_equal(answer->instances[0].id, id);
+    assert_non_null(answer->instances[0].token);
+    assert_string_equal(secret_reveal(answer->instances[0].token), token);
+}
+
+static void test_create(void **state)
+{
+    (void)state;
+    for (int status = 200; status < 300; status++) {
+        PlatformAnswer answer = ask(&(Ask){.method = PLATFORM_CREATE,
+                                           .status = status,
+                                           .text = "{\"id\":7,\"token\":\"" TOKEN "\"}"});
+
+        assert_instance(&answer, 7, TOKEN);
+        assert_false(answer.is_unconfirmed);
+        platform_answer_deinit(&answer);
+    }
+}
+
+/* The sample answer of the platform's documentation, which is no JSON. */
+static void test_documented_answer(void **state)
+{
+    _cleanup_(buffer_deinit) Buffer text = BUFFER_INIT(65536);
+    PlatformAnswer answer;
+    Ask question = {.method = PLATFORM_CREATE, .status = 200};
+
+    (void)state;
+    assert_int_equal(file_read(AT_FDCWD, "tests/data/answer-invalid.json", &text, NULL), 0);
+    question.text = buffer_data(&text);
+    question.size = buffer_size(&text);
+    answer = ask(&question);
+    assert_instance(&answer, 1234, TOKEN);
+    assert_string_equal(answer.instances[0].element, "jira");
+    assert_true(answer.is_unconfirmed);
+    platform_answer_deinit(&answer);
+}
+
+/* Cut at each byte: a success just when id and token were whole, and never one that was cut. */
+static void assert_each_cut(const char *text, bool is_broken)
+{
+    size_t id_ends = (size_t)(strstr(text, "42") - text) +
+                     3; /* the byte behind it says that it ended */
+    size_t token_ends = (size_t)(strstr(text, TOKEN) - text) + strlen(TOKEN) + 1;
+    size_t known = id_ends > token_ends ? id_ends : token_ends;
+
+    for (size_t size = 1; size <= strlen(text); size++) {
+        Ask question = {.method = PLATFORM_CREATE,
+                        .status = 200,
+                        .text = text,
+                        .size = size,
+                        .is_broken = is_broken};
+        PlatformAnswer answer = ask(&question);
+
+        if ((answer.outcome == PLATFORM_DONE) != (size >= known))
+            fail_msg("cut after %zu bytes: outcome %d", size, answer.outcome);
+        if (answer.outcome == PLATFORM_DONE)
+            assert_instance(&answer, 42, TOKEN);
+        else
+            assert_int_equal(answer.outcome, PLATFORM_UNKNOWN);
+        assert_int_equal(answer.is_unconfirmed,
+                         answer.outcome == PLATFORM_DONE && (is_broken || size < strlen(text)));
+        platform_answer_deinit(&answer);
+    }
+}
+
+static void test_each_cut(void **state)
+{
+    static const char *const texts[] = {
+        "{\"id\":42,\"name\":\"n\",\"token\":\"" TOKEN "\",\"element\":{\"id\":1,\"key\":\"jira\"},"
+        "\"tags\":[\"elementd.o\"],\"disabled\":false,\"valid\":true}",
+        "{\"token\":\"" TOKEN "\",\"element\":{\"key\":\"jira\"},\"id\":42}",
+        "{\"element\":{\"id\":7,\"token\":\"no\"},\"id\":42,\"token\":\"" TOKEN "\"}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+        assert_each_cut(texts[i], true);
+        assert_each_cut(texts[i], false);
+    }
+}
+
+/* 2xx without a usable id and token: perhaps it was made. */
+static void test_unreadable_success(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "{}",
+        "[]",
+        "null",
+        "<html>Success!</html>",
+        "{\"id\":42}",
+        "{\"token\":\"t\"}",
+        "{\"id\":0,\"token\":\"t\"}",
+        "{\"id\":-42,\"token\":\"t\"}",
+        "{\"id\":42.0,\"token\":\"t\"}",
+        "{\"id\":\"42\",\"token\":\"t\"}",
+        "{\"id\":42,\"token\":\"\"}",
+        "{\"id\":42,\"token\":\"a\\u0000b\"}",
+        "{\"id\":42,\"token\":\"a b\"}",
+        "{\"id\":42,\"token\":null}",
+        "{\"instance\":{\"id\":42,\"token\":\"t\"}}",
+        "[{\"id\":42,\"token\":\"t\"},{\"id\":43,\"token\":\"u\"}]",
+        "[[{\"id\":42,\"token\":\"t\"}]]",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+        assert_outcome(&(Ask){.method = PLATFORM_CREATE, .status = 200, .text = texts[i]}, UNKNOWN);
+        assert_outcome(&(Ask){.method = PLATFORM_READ, .status = 200, .text = texts[i]}, UNKNOWN);
+    }
+}
+
+static void test_read(void **state)
+{
+    PlatformAnswer answer;
+
+    (void)state;
+    answer = ask(&(Ask){.method = PLATFORM_READ,
+                        .status = 200,
+                        .text = "{\"id\":42,\"token\":\"t\",\"disabled\":true}"});
+    assert_instance(&answer, 42, "t");
+    assert_true(answer.instances[0].is_disabled);
+    platform_answer_deinit(&answer);
+    /* A cache, or a proxy, that mixes answers up. */
+    assert_outcome(
+        &(Ask){.method = PLATFORM_READ, .status = 200, .text = "{\"id\":43,\"token\":\"t\"}"},
+        UNKNOWN);
+}
+
+/* ---- lists ---- */
+
+#define ROW(id, name)                                                                              \
+    "{\"id\":" id ",\"token\":\"t" id "\",\"tags\":[\"elementd.o\",\"elementd.o." name "\"]}"
+
+static void test_list(void **state)
+{
+    PlatformAnswer answer = ask(&(Ask){.method = PLATFORM_LIST,
+                                       .status = 200,
+                                       .text = "[" ROW("1", "a") ",{\"id\":2},3," ROW("4", "b") "]",
+                                       .next_page = "p2"});
+
+    (void)state;
+    assert_int_equal(answer.outcome, PLATFORM_DONE);
+    assert_int_equal(answer.n_instances, 3);
+    assert_string_equal(answer.instances[0].name, "a");
+    assert_true(answer.instances[0].is_owned);
+    assert_false(answer.instances[1].is_owned);
+    assert_string_equal(answer.instances[2].name, "b");
+    assert_string_equal(answer.next_page, "p2");
+    assert_false(answer.is_unconfirmed);
+    platform_answer_deinit(&answer);
+    answer = ask(&(Ask){.method = PLATFORM_LIST, .status = 200, .text = "[]"});
+    assert_int_equal(answer.outcome, PLATFORM_DONE);
+    assert_int_equal(answer.n_instances, 0);
+    assert_null(answer.next_page);
+    platform_answer_deinit(&answer);
+}
+
+/* Half a list would make "not there" of what is there, and a second instance of it. */
+static void test_list_is_whole(void **state)
+{
+    static const char text[] = "[" ROW("1", "a") "," ROW("2", "b") "]";
+    static const char *const no_lists[] = {
+        "",    "{}",    ROW("1", "a"),        "null", "\"[]\"", "<html>", "[" ROW("1", "a") "]]",
+        "[]x", "[],[]", "{\"instances\":[]}", "0",    "[",      "[1,",
+    };
+
+    (void)state;
+    for (size_t size = 1; size < strlen(text); size++)
+        assert_outcome(&(Ask){.method = PLATFORM_LIST, .status = 200, .text = text, .size = size},
+                       BUSY);
+    for (size_t i = 0; i < N_ELEMENTS(no_lists); i++)
+        assert_outcome(&(Ask){.method = PLATFORM_LIST, .status = 200, .text = no_lists[i]}, BUSY);
+    /* All of it is there, but the connection says that it is not. */
+    assert_outcome(&(Ask){.method = PLATFORM_LIST, .status = 200, .text = text, .is_broken = true},
+                   BUSY);
+    assert_outcome(&(Ask){.method = PLATFORM_LIST, .status = 200, .text = "[]", .is_broken = true},
+                   BUSY);
+}
+
+/* ---- what an element requires ---- */
+
+static void test_explain(void **state)
+{
+    PlatformAnswer answer = ask(&(Ask){
+        .method = PLATFORM_EXPLAIN,
+        .status = 200,
+        .text = "[{\"key\":\"a\",\"required\":true},{\"key\":\"b\"}]",
+    });
+
+    (void)state;
+    assert_int_equal(answer.outcome, PLATFORM_DONE);
+    assert_non_null(answer.required);
+    assert_string_equal(answer.required[0], "a");
+    assert_null(answer.required[1]);
+    platform_answer_deinit(&answer);
+    answer = ask(&(Ask){.method = PLATFORM_EXPLAIN, .status = 200, .text = "<html>"});
+    assert_int_equal(answer.outcome, PLATFORM_DONE);
+    assert_null(answer.required);
+    platform_answer_deinit(&answer);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_requests),
+        TEST(test_request_escapes),
+        TEST(test_request_is_too_long),
+        cmocka_unit_test(test_statuses),
+        cmocka_unit_test(test_no_status_creates),
+        cmocka_unit_test(test_error_words),
+        cmocka_unit_test(test_transport),
+        cmocka_unit_test(test_create),
+        cmocka_unit_test(test_documented_answer),
+        cmocka_unit_test(test_each_cut),
+        cmocka_unit_test(test_unreadable_success),
+        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list_is_whole),
+        cmocka_unit_test(test_explain),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
