@@ -455,7 +455,9 @@ static void test_replace_short_writes(void **state)
     Directory *directory = *state;
 
     for (size_t max = 1; max < 8; max++) {
-        struct iovec pieces[] = {{"", 0}, {"one", 3}, {"", 0}, {"a second", 8}, {"3", 1}, {"", 0}};
+        char text[] = "onea second3";
+        struct iovec pieces[] = {{text, 0},     {text, 3},      {text + 3, 0},
+                                 {text + 3, 8}, {text + 11, 1}, {text, 0}};
 
         disk.write_max = max;
         assert_int_equal(file_replace(directory->fd, "r", pieces, N_ELEMENTS(pieces)), 0);
