@@ -67,7 +67,7 @@ int buffer_reserve(Buffer *buffer, size_t size, char **ret_space)
     r = buffer_grow(buffer, size);
     if (r < 0)
         return r;
-    *ret_space = buffer->memory + buffer->end;
+    *ret_space = buffer->memory ? buffer->memory + buffer->end : NULL; /* none for no bytes */
     return 0;
 }
 
