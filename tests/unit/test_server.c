@@ -168,6 +168,27 @@ static void test_changes(void **state)
     close(b);
 }
 
+/* The ready-made answer goes with the token that it was made of. */
+static void test_token_changes(void **state)
+{
+    Served *x = wire_add_ready("x", "one");
+    int fd;
+
+    (void)state;
+    fd = wire_connect(1000);
+    wire_say(fd, GET("x"));
+    wire_expect(fd, TOKEN("one"));
+    backend_set_token(&wire_backend, x, "two");
+    server_changed(wire_server, x);
+    wire_say(fd, GET("x"));
+    wire_expect(fd, TOKEN("two"));
+    backend_set_token(&wire_backend, x, NULL);
+    server_changed(wire_server, x);
+    wire_say(fd, GET("x"));
+    wire_expect(fd, PENDING("x"));
+    close(fd);
+}
+
 static void test_removed(void **state)
 {
     static const char calls[] = WAIT_FOR("x") "\0" WAIT_FOR("x");
@@ -396,32 +417,75 @@ static void test_slow_reader(void **state)
     close(fd);
 }
 
-/* One reply that is far larger than what the socket takes at a time. */
-static void test_large_reply(void **state)
+/* A reply to ListInstances with a problem of `size` bytes, however often the socket is full meanwhile. */
+static void expect_large_list(int fd, const char *problem, size_t size)
+{
+    _cleanup_(freep) char *reply = malloc(size + 4096);
+    size_t n = 0;
+
+    while (n == 0 || reply[n - 1] != '\0') {
+        ssize_t r = recv(fd, reply + n, n < size ? size - n : 1, MSG_DONTWAIT);
+
+        (void)event_base_loop(wire_loop, EVLOOP_NONBLOCK);
+        assert_true(r > 0 || (r < 0 && errno == EAGAIN));
+        n += r > 0 ? (size_t)r : 0;
+        assert_true(n < size + 4096);
+    }
+    assert_non_null(memmem(reply, n, problem, size));
+}
+
+/* Replies that are far larger than what the socket takes at a time; also to one who has ended its sending. */
+static void test_large_replies(void **state)
 {
     enum { SIZE = 4 * 1024 * 1024 };
-    _cleanup_(freep) char *problem = malloc(SIZE + 1), *all = malloc(SIZE + 4096);
+    _cleanup_(freep) char *problem = malloc(SIZE + 1);
     Served *x = wire_add_ready("x", "t");
-    size_t n = 0;
-    int fd;
 
     (void)state;
     memset(problem, 'p', SIZE);
     problem[SIZE] = '\0';
     x->problem = problem;
-    fd = wire_connect(1000);
-    wire_say(fd, CALL("io.elementd.ListInstances", ""));
-    wire_say(fd, GET("nobody"));
-    while (n == 0 || !memchr(all, '\0', n)) {
-        ssize_t r = recv(fd, all + n, SIZE + 4096 - n, MSG_DONTWAIT);
+    for (int is_ended = 0; is_ended < 2; is_ended++) {
+        int fd = wire_connect(1000);
 
-        (void)event_base_loop(wire_loop, EVLOOP_NONBLOCK);
-        assert_true(r > 0 || errno == EAGAIN);
-        n += r > 0 ? (size_t)r : 0;
-        assert_true(n < SIZE + 4096);
+        wire_say(fd, CALL("io.elementd.ListInstances", ""));
+        wire_say(fd, CALL("io.elementd.ListInstances", ""));
+        wire_say(fd, GET("nobody"));
+        if (is_ended)
+            assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        wire_settle();
+        expect_large_list(fd, problem, SIZE);
+        expect_large_list(fd, problem, SIZE);
+        wire_expect(fd, NO_SUCH("nobody"));
+        if (is_ended)
+            wire_expect_end(fd);
+        else
+            close(fd);
+        wire_expect_connections(0);
     }
-    assert_non_null(memmem(all, n, problem, SIZE));
-    close(fd);
+}
+
+/* The peer ends its sending while the socket is full and the rest of a reply, though a small one, unsent. */
+static void test_half_close_within_a_reply(void **state)
+{
+    enum { SIZE = CONN_UNREAD_BYTES_MAX / 2 };
+    _cleanup_(freep) char *problem = malloc(SIZE + 1);
+    Served *x = wire_add_ready("x", "t");
+    int fds[2], least = 1;
+
+    (void)state;
+    memset(problem, 'p', SIZE);
+    problem[SIZE] = '\0';
+    x->problem = problem;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)), 0);
+    wire_serve(fds[1], 1000);
+    wire_say(fds[0], CALL("io.elementd.ListInstances", ""));
+    wire_settle();
+    assert_int_equal(shutdown(fds[0], SHUT_WR), 0);
+    wire_expect_connections(1);
+    expect_large_list(fds[0], problem, SIZE);
+    wire_expect_end(fds[0]);
     wire_expect_connections(0);
 }
 
@@ -506,6 +570,7 @@ int main(void)
         TEST(test_deadline),
         TEST(test_deadline_stays),
         TEST(test_changes),
+        TEST(test_token_changes),
         TEST(test_removed),
         TEST(test_half_close),
         TEST(test_half_close_while_waiting),
@@ -516,7 +581,8 @@ int main(void)
         TEST(test_no_call),
         TEST(test_largest_request),
         TEST(test_slow_reader),
-        TEST(test_large_reply),
+        TEST(test_large_replies),
+        TEST(test_half_close_within_a_reply),
         TEST(test_too_large_a_reply),
         TEST(test_stop),
         TEST(test_free_in_every_state),
