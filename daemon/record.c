@@ -303,13 +303,14 @@ int record_reader_take(RecordReader *reader, const JsonEvent *event, Record **re
         return 0;
     key = event->path + strlen(RECORD_PATH);
     if (*key == '\0') {
-        if (event->kind == JSON_EVENT_VALUE || event->type != JSON_OBJECT)
-            return RECORD_E_BROKEN;
+        if (event->type != JSON_OBJECT)
+            return event->kind == JSON_EVENT_CLOSE ? 0 : RECORD_E_BROKEN;
         if (event->kind == JSON_EVENT_OPEN)
             return record_new(NULL, &reader->record);
         return record_reader_finish(reader, ret_record);
     }
-    if (!reader->record || event->kind != JSON_EVENT_VALUE)
+    /* A field that opens an array or object is of the wrong type, as any other. */
+    if (!reader->record || event->kind == JSON_EVENT_CLOSE)
         return 0;
     for (size_t i = 0; i < N_ELEMENTS(record_fields); i++) {
         if (strcmp(key + 1, record_fields[i].key) != 0)
