@@ -109,8 +109,9 @@ static int store_set_aside(int directory_fd, const char *what, StoreLoad *load)
 {
     char name[64];
 
+    /* To the microsecond, so that two starts within a second keep both. */
     (void)snprintf(name, sizeof(name), STORE_FILE ".broken-%llu",
-                   (unsigned long long)(clock_realtime() / USEC_PER_SEC));
+                   (unsigned long long)clock_realtime());
     if (renameat(directory_fd, STORE_FILE, directory_fd, name) < 0)
         return error_errno();
     free(load->problem);
