@@ -148,25 +148,33 @@ int file_replace(int dirfd, const char *name, struct iovec *pieces, size_t n)
 /* The umask, which keeps our files private, is not meant for directories that others are to enter. */
 static int file_make_one_directory(const char *path, mode_t mode)
 {
-    if (mkdir(path, mode) < 0)
-        return errno == EEXIST ? 0 : error_errno();
-    return chmod(path, mode) < 0 ? error_errno() : 0;
+    struct stat st;
+
+    if (mkdir(path, mode) == 0)
+        return chmod(path, mode) < 0 ? error_errno() : 0;
+    if (errno != EEXIST || stat(path, &st) < 0)
+        return error_errno();
+    return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
 int file_make_directory(const char *path, mode_t mode)
 {
-    _cleanup_(freep) char *parent = strdup(path);
+    _cleanup_(freep) char *part = strdup(path);
 
-    if (!parent)
+    if (!part)
         return -ENOMEM;
-    for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    for (size_t size = strlen(part); size > 1 && part[size - 1] == '/'; size--)
+        part[size - 1] = '\0'; /* else the directory itself would be made as a parent */
+    for (char *slash = strchr(part, '/'); slash; slash = strchr(slash + 1, '/')) {
         int r;
 
+        if (slash == part)
+            continue;
         *slash = '\0';
-        r = file_make_one_directory(parent, 0755);
+        r = file_make_one_directory(part, 0755);
         if (r < 0)
             return r;
         *slash = '/';
     }
-    return file_make_one_directory(path, mode);
+    return file_make_one_directory(part, mode);
 }

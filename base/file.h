@@ -37,5 +37,8 @@ bool file_is_foreign(const struct stat *st);
  */
 int file_replace(int dirfd, const char *name, struct iovec *pieces, size_t n);
 
-/* Makes the directory `path`, and with it those above it that are missing (mode 0755). 0 (also when it is there) or -errno. */
+/*
+ * Makes the directory `path`, whatever the umask, and with it those above it that are missing (mode 0755).
+ * 0, also when it is there, whatever its mode; or -errno.
+ */
 int file_make_directory(const char *path, mode_t mode);

@@ -664,6 +664,72 @@ static void test_replace_long_name(void **state)
     assert_content(directory->fd, name, "new");
 }
 
+/* ---- file_make_directory() ---- */
+
+/* Makes PATH below the test's directory, and says what came of it. */
+static int make_directory(const Directory *directory, const char *path, mode_t mode)
+{
+    char whole[300];
+
+    (void)snprintf(whole, sizeof(whole), "%s/%s", directory->path, path);
+    return file_make_directory(whole, mode);
+}
+
+static void assert_directory(int dirfd, const char *path, mode_t mode)
+{
+    struct stat st;
+
+    assert_int_equal(fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW), 0);
+    assert_int_equal(st.st_mode, S_IFDIR | mode);
+}
+
+/* The mode is the one that was asked for, whatever the umask; what is there keeps its own. */
+static void test_make_directory(void **state)
+{
+    Directory *directory = *state;
+    mode_t mask = umask(0077);
+
+    assert_int_equal(make_directory(directory, "a/b/c", 0711), 0);
+    assert_directory(directory->fd, "a", 0755);
+    assert_directory(directory->fd, "a/b", 0755);
+    assert_directory(directory->fd, "a/b/c", 0711);
+    assert_int_equal(make_directory(directory, "a/b", 0700), 0);
+    assert_directory(directory->fd, "a/b", 0755);
+    assert_int_equal(make_directory(directory, "a/b/d", 0700), 0);
+    assert_directory(directory->fd, "a/b/d", 0700);
+    (void)umask(0);
+    assert_int_equal(make_directory(directory, "a/b/e", 0700), 0);
+    assert_directory(directory->fd, "a/b/e", 0700);
+    /* Slashes that mean nothing do not make the last one a parent. */
+    assert_int_equal(make_directory(directory, "a//b///f//", 0700), 0);
+    assert_directory(directory->fd, "a/b/f", 0700);
+    (void)umask(mask);
+    assert_int_equal(file_make_directory("/", 0700), 0);
+    assert_int_equal(file_make_directory("", 0700), -ENOENT);
+    for (const char *const *path =
+             (const char *const[]){"a/b/c", "a/b/d", "a/b/e", "a/b/f", "a/b", NULL};
+         *path; path++)
+        assert_int_equal(unlinkat(directory->fd, *path, AT_REMOVEDIR), 0);
+}
+
+static void test_make_directory_blocked(void **state)
+{
+    Directory *directory = *state;
+
+    put(directory->fd, "f", "abc", 3);
+    assert_int_equal(make_directory(directory, "f", 0700), -ENOTDIR);
+    assert_int_equal(make_directory(directory, "f/a", 0700), -ENOTDIR);
+    assert_int_equal(make_directory(directory, "f/a/b", 0700), -ENOTDIR);
+    assert_content(directory->fd, "f", "abc");
+    /* A link to a directory is as good as one, and one to nowhere is none. */
+    assert_int_equal(symlinkat(".", directory->fd, "link"), 0);
+    assert_int_equal(make_directory(directory, "link", 0700), 0);
+    assert_int_equal(make_directory(directory, "link/a", 0700), 0);
+    assert_directory(directory->fd, "a", 0700);
+    assert_int_equal(symlinkat("none", directory->fd, "dangling"), 0);
+    assert_int_equal(make_directory(directory, "dangling", 0700), -ENOENT);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -691,6 +757,8 @@ int main(void)
         TEST(test_replace_read_only),
         TEST(test_replace_nowhere),
         TEST(test_replace_long_name),
+        TEST(test_make_directory),
+        TEST(test_make_directory_blocked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
