@@ -26,6 +26,9 @@ struct EngineTask {
     PlatformMethod method;
     int64_t id;
     char *owner;
+    Secret *token;
+    Secret *user;
+    Secret *organization;
 
     EngineStarted started;
     EngineHandler handler;
@@ -113,7 +116,15 @@ static void engine_wake(Engine *engine)
 static void engine_on_answer(void *userdata, HttpAnswer *http)
 {
     EngineTask *task = userdata;
-    PlatformQuestion question = {.method = task->method, .owner = task->owner, .id = task->id};
+    const Account account = {.user = task->user, .organization = task->organization};
+    PlatformQuestion question = {
+        .method = task->method,
+        .account = &account,
+        .owner = task->owner,
+        .id = task->id,
+        .token = task->token,
+        .body = task->body,
+    };
     PlatformAnswer answer;
     int r;
 
@@ -146,7 +157,10 @@ static int engine_task_fill(EngineTask *task, const PlatformQuestion *question)
         if (!task->owner)
             return -ENOMEM;
     }
-    task->body = secret_ref(task->request.body);
+    task->body = secret_ref(question->body);
+    task->token = secret_ref(question->token);
+    task->user = secret_ref(question->account->user);
+    task->organization = secret_ref(question->account->organization);
     task->request.ca_file = task->ca_file;
     return 0;
 }
@@ -201,6 +215,9 @@ EngineTask *engine_task_free(EngineTask *task)
     free(task->owner);
     secret_unref(task->authorization);
     secret_unref(task->body);
+    secret_unref(task->token);
+    secret_unref(task->user);
+    secret_unref(task->organization);
     assert(engine->n_tasks > 0);
     engine->n_tasks--;
     free(task);

@@ -15,12 +15,19 @@
 /* Of the whole time of a request, at most this goes into reaching the server. */
 #define HTTP_CONNECT_USEC (30 * USEC_PER_SEC)
 
+/*
+ * libcurl keeps the certificates of a CA file this long. After a certificate was refused it is asked to read them
+ * anew for as long, so that a corrected file counts at the next try.
+ */
+#define HTTP_CA_CACHE_USEC (300 * USEC_PER_SEC)
+
 #define HTTP_USER_AGENT "elementd/" ELEMENTD_VERSION
 
 struct Http {
     struct event_base *base;
     CURLM *multi;
     struct event *timer;
+    usec_t fresh_until; /* until then (boot-time clock) the CA file is read for each connection */
     unsigned n_slots;
 };
 
@@ -222,6 +229,7 @@ static CURLcode http_set_transport(HttpSlot *slot, const HttpRequest *request)
 {
     bool is_tls = strncmp(request->url, "https:", 6) == 0;
     usec_t connect = request->timeout < HTTP_CONNECT_USEC ? request->timeout : HTTP_CONNECT_USEC;
+    bool is_fresh = clock_boottime() < slot->http->fresh_until;
     CURLcode code = CURLE_OK;
 
     HTTP_SET(CURLOPT_PROTOCOLS_STR, is_tls ? "https" : "http");
@@ -235,6 +243,7 @@ static CURLcode http_set_transport(HttpSlot *slot, const HttpRequest *request)
     HTTP_SET(CURLOPT_SSL_VERIFYPEER, 1L);
     HTTP_SET(CURLOPT_SSL_VERIFYHOST, 2L);
     HTTP_SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    HTTP_SET(CURLOPT_CA_CACHE_TIMEOUT, is_fresh ? 0L : (long)(HTTP_CA_CACHE_USEC / USEC_PER_SEC));
     if (request->ca_file) {
         /* The named authority alone: what else the system trusts must not speak for this platform. */
         HTTP_SET(CURLOPT_CAINFO, request->ca_file);
@@ -354,6 +363,8 @@ static void http_finish(HttpSlot *slot, CURLcode code)
         answer.retry_after = http_retry_after(slot->easy);
         answer.next_page = http_next_page(slot->easy);
     }
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
+        slot->http->fresh_until = clock_add(clock_boottime(), HTTP_CA_CACHE_USEC);
     slot->answer_body = BUFFER_INIT(HTTP_BODY_BYTES_MAX);
     http_slot_free(slot);
     handler(userdata, &answer);

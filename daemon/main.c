@@ -168,7 +168,7 @@ static int main_check(const Paths *paths, bool is_json)
         (void)fprintf(stderr, "elementd: %s\n", error_text(r));
         return EXIT_FAILURE;
     }
-    (void)fprintf(stderr, "elementd: %zu instances, %zu accounts, %zu problems\n",
+    (void)fprintf(stderr, "elementd: instances: %zu, accounts: %zu, problems: %zu\n",
                   config->n_instances, config->n_accounts,
                   config->problems.n_items + config->problems.n_dropped);
     return config->problems.n_items > 0 ? EXIT_FAILURE : EXIT_SUCCESS;

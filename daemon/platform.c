@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "daemon/platform_hide.h"
 #include "daemon/platform_reader.h"
 
 void platform_instance_deinit(PlatformInstance *instance)
@@ -256,10 +257,14 @@ static int platform_read_error(const PlatformQuestion *question, const HttpAnswe
     answer->outcome = platform_adjust(question->method, outcome, &error);
     if (answer->outcome == PLATFORM_DONE)
         return 0;
+    if ((error.message && platform_hide(question, error.message) < 0) ||
+        (error.provider_message && platform_hide(question, error.provider_message) < 0))
+        return -ENOMEM;
     answer->request_id = TAKE_PTR(error.request_id);
     return platform_set_problem(
-        answer, "%s (HTTP %d)%s%s%s%s", error.message ? error.message : words, http->status,
-        error.provider_message ? "; the vendor says: " : "",
+        answer, "%.*s (HTTP %d)%s%.*s%s%s", PROBLEM_BYTES_MAX / 2,
+        error.message ? error.message : words, http->status,
+        error.provider_message ? "; the vendor says: " : "", PROBLEM_BYTES_MAX / 2,
         error.provider_message ? error.provider_message : "",
         answer->request_id ? "; request " : "", answer->request_id ? answer->request_id : "");
 }

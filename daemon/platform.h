@@ -34,6 +34,7 @@ typedef struct PlatformQuestion {
     const char *owner;   /* list */
     const char *page;    /* list: the next-page token of the page before, or NULL */
     int64_t id;          /* read */
+    Secret *token;       /* read: the one that is known, so that no message shows it; may be NULL */
     Secret *body;        /* create */
     const char *element; /* explain */
     usec_t timeout;
@@ -80,8 +81,9 @@ int platform_format(const PlatformQuestion *question, HttpRequest *ret_request, 
                     Secret **ret_authorization);
 
 /*
- * What `http` means as an answer to `question`, of which method, owner and id count. Total: whatever the platform sent, there is an outcome. 0 or
- * -ENOMEM; release with platform_answer_deinit().
+ * What `http` means as an answer to `question`, of which page and timeout do not count, and of its account the
+ * secrets alone. Total: whatever the platform sent, there is an outcome. 0 or -ENOMEM; release with
+ * platform_answer_deinit().
  */
 int platform_read(const PlatformQuestion *question, const HttpAnswer *http,
                   PlatformAnswer *ret_answer);

@@ -15,6 +15,9 @@
 #define PLATFORM_KEY_BYTES_MAX 256
 #define PLATFORM_KEYS_MAX      256
 
+/* Of a message as it is read: more than is shown, so that no secret is cut in two before it is hidden. */
+#define PLATFORM_MESSAGE_BYTES_MAX (16 * PROBLEM_BYTES_MAX)
+
 void platform_reader_trim(char *text)
 {
     size_t left = strlen(text);
@@ -92,9 +95,9 @@ static int platform_error_on_event(void *userdata, const JsonEvent *event)
     if (!event->path || event->kind != JSON_EVENT_VALUE)
         return 0;
     if (strcmp(event->path, "/message") == 0)
-        r = platform_reader_take_text(event, PROBLEM_BYTES_MAX / 2, &reader->error.message);
+        r = platform_reader_take_text(event, PLATFORM_MESSAGE_BYTES_MAX, &reader->error.message);
     else if (strcmp(event->path, "/providerMessage") == 0)
-        r = platform_reader_take_text(event, PROBLEM_BYTES_MAX / 2,
+        r = platform_reader_take_text(event, PLATFORM_MESSAGE_BYTES_MAX,
                                       &reader->error.provider_message);
     else if (strcmp(event->path, "/requestId") == 0)
         r = platform_reader_take_text(event, 64, &reader->error.request_id);

@@ -13,7 +13,7 @@
 #include "daemon/platform.h"
 
 typedef struct PlatformError {
-    char *message; /* one line, at most PROBLEM_BYTES_MAX */
+    char *message; /* one line, longer than what is shown of it */
     char *provider_message;
     char *request_id;
 } PlatformError;

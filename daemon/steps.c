@@ -294,6 +294,7 @@ static void steps_explain(Reconciler *reconciler, Entry *entry, const PlatformAn
     PlatformQuestion question = {
         .method = PLATFORM_EXPLAIN,
         .account = entry->gate->account,
+        .body = entry->want->body,
         .element = entry->want->element,
         .timeout = reconciler_settings(reconciler)->request_timeout,
     };
@@ -462,6 +463,7 @@ static void steps_verify(Reconciler *reconciler, Entry *entry)
         .method = PLATFORM_READ,
         .account = entry->gate->account,
         .id = entry->record->id,
+        .token = entry->record->token,
         .timeout = reconciler_settings(reconciler)->request_timeout,
     };
 
