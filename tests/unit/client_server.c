@@ -87,6 +87,15 @@ static void client_server_answer(int fd, const ClientTurn *turn)
     }
 }
 
+static void client_server_set_fd(ClientServer *server, int fd)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    if (server->fd >= 0)
+        (void)close(server->fd);
+    server->fd = fd;
+    (void)pthread_mutex_unlock(&server->lock);
+}
+
 static void *client_server_run(void *argument)
 {
     ClientServer *server = argument;
@@ -96,6 +105,7 @@ static void *client_server_run(void *argument)
     while ((fd = accept(server->listen_fd, NULL, NULL)) >= 0) {
         bool is_last = false;
 
+        client_server_set_fd(server, fd);
         server->n_connections++;
         while (!is_last && client_server_read(server, fd)) {
             if (turn == server->n_turns)
@@ -104,7 +114,7 @@ static void *client_server_run(void *argument)
             is_last = server->turns[turn].is_last;
             turn++;
         }
-        (void)close(fd);
+        client_server_set_fd(server, -1);
     }
     return NULL;
 }
@@ -113,6 +123,8 @@ void client_server_start(ClientServer *server, const ClientTurn *turns, size_t n
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
+    assert_int_equal(pthread_mutex_init(&server->lock, NULL), 0);
+    server->fd = -1;
     server->turns = turns;
     server->n_turns = n_turns;
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", server->path);
@@ -129,7 +141,12 @@ void client_server_stop(ClientServer *server)
     if (!server->is_running)
         return;
     (void)shutdown(server->listen_fd, SHUT_RDWR);
+    (void)pthread_mutex_lock(&server->lock);
+    if (server->fd >= 0)
+        (void)shutdown(server->fd, SHUT_RDWR);
+    (void)pthread_mutex_unlock(&server->lock);
     assert_int_equal(pthread_join(server->thread, NULL), 0);
     (void)close(server->listen_fd);
+    (void)pthread_mutex_destroy(&server->lock);
     server->is_running = false;
 }

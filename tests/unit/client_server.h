@@ -26,6 +26,8 @@ typedef struct ClientServer {
     char path[108]; /* sun_path */
     int listen_fd;
     pthread_t thread;
+    pthread_mutex_t lock; /* of `fd` */
+    int fd;               /* the connection; -1: none */
     bool is_running;
     const ClientTurn *turns;
     size_t n_turns;
@@ -43,5 +45,5 @@ int client_server_teardown(void **state);
 /* Listens, and takes the turns in their order; past the last it closes connections without an answer. */
 void client_server_start(ClientServer *server, const ClientTurn *turns, size_t n_turns);
 
-/* When the client's handles are closed. */
+/* Also ends the connection that is there, so that a test that failed does not hang. */
 void client_server_stop(ClientServer *server);

@@ -72,7 +72,7 @@ static void test_token(void **state)
     assert_string_equal(token, "def=");
     assert_int_equal(verified_usec, 0);
     elementd_free_secret(token);
-    assert_int_equal(elementd_get_token(daemon, "x", UINT64_MAX, NULL, NULL, NULL), 0);
+    assert_int_equal(elementd_get_token(daemon, "x", WAIT_MAX_USEC + 1, NULL, NULL, NULL), 0);
     stop(server, daemon);
 
     assert_int_equal(server->n_connections, 1);
@@ -200,24 +200,31 @@ static void test_unasked(void **state)
     assert_int_equal(server->n_connections, 3);
 }
 
-/* The same, when they come after the answer was taken. */
-static void test_unasked_late(void **state)
+/* A socket that listens without a thread, and one handle connected to it. */
+static int start_by_hand(ClientServer *server, int backlog, elementd **ret_daemon, int *ret_fd)
 {
-    ClientServer *server = *state;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    elementd *daemon = NULL;
-    struct pollfd poll_fd = {.events = POLLIN};
-    int listen_fd, fd;
-    char byte;
+    int listen_fd;
 
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", server->path);
     listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(listen_fd, 8), 0);
-    assert_int_equal(elementd_open(server->path, &daemon), 0);
-    fd = accept(listen_fd, NULL, NULL);
-    assert_true(fd >= 0);
+    assert_int_equal(listen(listen_fd, backlog), 0);
+    assert_int_equal(elementd_open(server->path, ret_daemon), 0);
+    *ret_fd = accept(listen_fd, NULL, NULL);
+    assert_true(*ret_fd >= 0);
+    return listen_fd;
+}
 
+/* The same, when they come after the answer was taken. */
+static void test_unasked_late(void **state)
+{
+    struct pollfd poll_fd = {.events = POLLIN};
+    elementd *daemon;
+    int listen_fd, fd;
+    char byte;
+
+    listen_fd = start_by_hand(*state, 8, &daemon, &fd);
     poll_fd.fd = elementd_fd(daemon);
     assert_int_equal(poll(&poll_fd, 1, 0), 0);
     assert_int_equal(send(fd, OTHER_REPLY, sizeof(OTHER_REPLY), 0), sizeof(OTHER_REPLY));
@@ -228,6 +235,24 @@ static void test_unasked_late(void **state)
     assert_true(recv(fd, &byte, 1, MSG_DONTWAIT) <= 0);
     assert_int_equal(elementd_fd(daemon), -1);
     elementd_close(daemon);
+    (void)close(fd);
+    (void)close(listen_fd);
+}
+
+/* The daemon goes between our look at the connection and our request: no SIGPIPE, and a second try. */
+static void test_broken_pipe(void **state)
+{
+    elementd *daemon;
+    int listen_fd, fd, second_fd;
+
+    listen_fd = start_by_hand(*state, 8, &daemon, &fd);
+    assert_int_equal(shutdown(fd, SHUT_RD), 0);
+    elementd_set_patience(daemon, 20 * USEC_PER_MSEC);
+    assert_int_equal(elementd_get_token(daemon, "x", 0, NULL, NULL, NULL), ELEMENTD_E_TIMEOUT);
+    second_fd = accept(listen_fd, NULL, NULL);
+    assert_true(second_fd >= 0);
+    elementd_close(daemon);
+    (void)close(second_fd);
     (void)close(fd);
     (void)close(listen_fd);
 }
@@ -490,17 +515,13 @@ static void test_full_queue(void **state)
 {
     ClientServer *server = *state;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    elementd *daemon = NULL;
+    elementd *daemon;
     usec_t begin, took;
     int listen_fd, fd, queued_fd;
 
-    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", server->path);
-    listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(listen_fd, 0), 0);
-    assert_int_equal(elementd_open(server->path, &daemon), 0);
-    fd = accept(listen_fd, NULL, NULL);
+    listen_fd = start_by_hand(server, 0, &daemon, &fd);
     assert_int_equal(close(fd), 0);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", server->path);
     queued_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     assert_int_equal(connect(queued_fd, (struct sockaddr *)&address, sizeof(address)), 0);
 
@@ -647,6 +668,7 @@ int main(void)
         TEST(test_garbage),
         TEST(test_unasked),
         TEST(test_unasked_late),
+        TEST(test_broken_pipe),
         TEST(test_slow),
         TEST(test_long),
         TEST(test_closed),
