@@ -156,8 +156,8 @@ static int registry_merge(Registry *registry, StoreLoad *load, const Gates *gate
         registry->entries[registry->n_entries++] = entry;
         if (order >= 0)
             registry_restore(registry, entry, record, load->is_recovered, now);
-        else if (load->is_recovered)
-            entry->is_recovered = true;
+        else if (load->is_recovered || load->n_broken > 0)
+            entry->is_recovered = true; /* its record may be the one that could not be read */
         entry->intent_until = clock_add(now, registry->config->settings.request_timeout);
         c += order <= 0;
         s += order >= 0;
@@ -186,6 +186,15 @@ int registry_fill(Registry *registry, Config *config, StoreLoad *load, Gates *ga
 
 /* ---- looking up ---- */
 
+/* As strcmp(), but `name` has a size and may hold NULs. */
+static int entry_compare(const char *name, size_t size, const Entry *entry)
+{
+    size_t entry_size = strlen(entry->name);
+    int order = memcmp(name, entry->name, size < entry_size ? size : entry_size);
+
+    return order != 0 ? order : (size > entry_size) - (size < entry_size);
+}
+
 Entry *registry_find(const Registry *registry, const char *name, size_t size)
 {
     size_t low = 0, high = registry->n_entries;
@@ -193,10 +202,8 @@ Entry *registry_find(const Registry *registry, const char *name, size_t size)
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         Entry *entry = registry->entries[middle];
-        int order = strncmp(name, entry->name, size);
+        int order = entry_compare(name, size, entry);
 
-        if (order == 0 && entry->name[size] != '\0')
-            order = -1;
         if (order == 0)
             return entry;
         if (order < 0)
