@@ -62,6 +62,7 @@ CtlStatus ctl_check(const Ctl *ctl)
 {
     _cleanup_(freep) char *program = ctl_check_find();
     _cleanup_(freep) char *root = NULL;
+    char check[] = "--check", json[] = "--json";
     char *arguments[5] = {};
     size_t n = 0;
 
@@ -70,11 +71,11 @@ CtlStatus ctl_check(const Ctl *ctl)
         return CTL_OTHER;
     }
     arguments[n++] = program;
-    arguments[n++] = (char[]){"--check"};
+    arguments[n++] = check;
     if (root)
         arguments[n++] = root;
     if (ctl_options_has(&ctl->options, CTL_OPTION_JSON))
-        arguments[n++] = (char[]){"--json"};
+        arguments[n++] = json;
     (void)execv(program, arguments);
     ctl_failure_say("cannot run %s, which checks: %s", program, error_text(errno));
     return CTL_OTHER;

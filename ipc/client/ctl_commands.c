@@ -14,7 +14,7 @@ static const CtlCommand ctl_commands_table[] = {
      "print the whole value of its Authorization header"},
     {"list", "", 0, 0, CTL_ASKING, ctl_list, "list the instances that you may use"},
     {"status", "[NAME]", 0, 1, CTL_ASKING, ctl_status,
-     "show what is not ready and why, or all about one instance"},
+     "show what is not ready and why, or one instance"},
     {"check", "", 0, 0, CTL_OPTION_ROOT | CTL_OPTION_JSON, ctl_check,
      "check the configuration, without elementd"},
 };

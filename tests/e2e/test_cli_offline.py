@@ -1,0 +1,415 @@
+"""elementctl without elementd: its usage, and what it makes of answers that a test wrote."""
+
+import json
+import os
+import pty
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.process import BUILD, environment
+
+CTL = BUILD / "elementctl"
+OK, OTHER, NO_INSTANCE, NOT_READY, FAILED, DENIED, NO_DAEMON = range(7)
+COMMANDS = ["token", "authorization", "list", "status", "check"]
+
+TOKEN = {"parameters": {"token": "t0k3n=", "id": 7, "verifiedUSec": 5}}
+AUTHORIZATION = {"parameters": {"authorization": "User u, Organization o, Element e"}}
+
+
+def row(name, state="ready", **more):
+    defaults = {"element": "jira", "account": "default", "hasToken": state == "ready", "sinceUSec": 1, "attempts": 0}
+    return {"name": name, "state": state} | defaults | more
+
+
+def listing(*rows):
+    return {"parameters": {"instances": list(rows)}}
+
+
+def error(name, **parameters):
+    return {"error": name, "parameters": parameters}
+
+
+class FakeDaemon:
+    """Answers every call on the socket that a --root leads to with what it was given, and keeps the calls."""
+
+    def __init__(self, root):
+        self.root, self.answer, self.answers, self.calls = root, TOKEN, {}, []
+        path = root / "run/elementd/io.elementd"
+        path.parent.mkdir(parents=True)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(path))
+        self.socket.listen(8)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection:
+                data = b""
+                while part := connection.recv(65536):
+                    data += part
+                    while b"\0" in data:
+                        call, data = data.split(b"\0", 1)
+                        self.calls.append(json.loads(call))
+                        answer = self.answers.get(self.calls[-1]["method"], self.answer)
+                        if isinstance(answer, dict):
+                            answer = json.dumps(answer).encode()
+                        connection.sendall(answer + b"\0")
+
+
+@pytest.fixture
+def root():
+    # Not pytest's own folder: a socket's path must be short.
+    path = Path(tempfile.mkdtemp(prefix="elementd-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def daemon(root):
+    fake = FakeDaemon(root)
+    yield fake
+    fake.socket.close()
+
+
+def run(*arguments, program=CTL, env=None, **options):
+    return subprocess.run([str(program), *map(str, arguments)], env=environment(env), check=False, timeout=20,
+                          **({"stdin": subprocess.DEVNULL, "capture_output": True, "text": True} | options))
+
+
+def ctl(daemon, *arguments, **options):
+    return run(f"--root={daemon.root}", *arguments, **options)
+
+
+def on_terminal(*arguments, env=None, columns=None):
+    """Exit status and output of a run whose stdout and stderr are one terminal."""
+    ours, theirs = pty.openpty()
+    if columns:
+        import fcntl
+        import struct
+        import termios
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen([str(CTL), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=theirs,
+                               stderr=theirs, env=environment({"TERM": "xterm"} | (env or {})))
+    os.close(theirs)
+    output = b""
+    try:
+        while part := os.read(ours, 65536):
+            output += part
+    except OSError:  # the last one has closed it
+        pass
+    os.close(ours)
+    return process.wait(20), output.decode().replace("\r\n", "\n")
+
+
+# --- usage -----------------------------------------------------------------------
+
+@pytest.mark.parametrize("arguments", [
+    [], ["bogus"], ["token"], ["token", "a", "b"], ["authorization"], ["list", "a"], ["status", "a", "b"], ["check", "a"],
+    ["--bogus"], ["-x"], ["--root"], ["--json=1"], ["list", "--wait"], ["check", "--socket=/a"], ["--wait=x", "token", "a"],
+], ids=" ".join)
+def test_usage_errors(arguments):
+    done = run(*arguments)
+    assert done.returncode == OTHER
+    assert done.stdout == ""
+    assert done.stderr.startswith("elementctl: ") and done.stderr.endswith("see: elementctl --help\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["token", "--help"], ["--help", "bogus"]], ids=" ".join)
+def test_help(arguments):
+    done = run(*arguments)
+    assert (done.returncode, done.stderr) == (OK, "")
+    for word in COMMANDS + ["--root=DIR", "--socket=PATH", "--json", "--wait[=SEC]", "--version", "Exit status"]:
+        assert word in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_version():
+    done = run("--version")
+    assert (done.returncode, done.stderr) == (OK, "")
+    assert done.stdout.startswith("elementctl ") and done.stdout.count("\n") == 1
+
+
+def test_surplus_arguments_are_not_told():
+    """Somebody may have typed a secret there."""
+    done = run("token", "name", "s3cr3t")
+    assert done.returncode == OTHER and "s3cr3t" not in done.stderr
+
+
+def test_a_hostile_argument_cannot_write_to_the_terminal():
+    done = run("bad\033[31m\ncommand")
+    assert done.returncode == OTHER
+    assert '"bad?[31m?command"' in done.stderr and "\033" not in done.stderr
+
+
+# --- no daemon ---------------------------------------------------------------------
+
+@pytest.mark.parametrize("arguments", [["token", "a"], ["authorization", "a"], ["list"], ["status"], ["status", "a"]],
+                         ids=" ".join)
+def test_no_daemon(root, arguments):
+    done = run(f"--root={root}", *arguments)
+    assert (done.returncode, done.stdout) == (NO_DAEMON, "")
+    assert done.stderr == (f"elementctl: elementd is not running (no socket at {root}/run/elementd/io.elementd); "
+                           f"start it: elementd --root={root}\n")
+
+
+def test_a_socket_that_nobody_listens_at(root):
+    path = root / "socket"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+    done = run("list", "--socket", path)
+    assert (done.returncode, done.stdout) == (NO_DAEMON, "")
+    assert f"nobody listens at {path}" in done.stderr
+
+
+def test_the_folder_of_another_service_is_not_the_daemons(root):
+    """systemd tells each service of its own $RUNTIME_DIRECTORY."""
+    done = run("list", env={"RUNTIME_DIRECTORY": str(root)})
+    assert str(root) not in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_socket_that_one_may_not_open(daemon):
+    copy = Path(tempfile.mkdtemp(prefix="elementd-"))
+    try:
+        copy.chmod(0o755)
+        for file in [CTL, *BUILD.glob("libelementd.so*")]:
+            shutil.copy(file, copy, follow_symlinks=True)
+        done = ctl(daemon, "token", "a", program=copy / "elementctl",
+                   preexec_fn=lambda: os.setresuid(65534, 65534, 65534))
+    finally:
+        shutil.rmtree(copy)
+    assert (done.returncode, done.stdout) == (DENIED, "")
+    assert "uid 65534) may not open the socket" in done.stderr
+
+
+# --- tokens --------------------------------------------------------------------------
+
+def test_token_stands_alone(daemon):
+    done = ctl(daemon, "token", "a")
+    assert (done.returncode, done.stdout, done.stderr) == (OK, "t0k3n=\n", "")
+    assert daemon.calls == [{"method": "io.elementd.GetToken", "parameters": {"instance": "a"}}]
+
+
+def test_authorization_stands_alone(daemon):
+    daemon.answer = AUTHORIZATION
+    done = ctl(daemon, "authorization", "a")
+    assert (done.returncode, done.stdout, done.stderr) == (OK, "User u, Organization o, Element e\n", "")
+
+
+def test_token_on_a_terminal_has_no_colour(daemon):
+    assert on_terminal(f"--root={daemon.root}", "token", "a") == (OK, "t0k3n=\n")
+
+
+def test_json(daemon):
+    assert json.loads(ctl(daemon, "token", "a", "--json").stdout) == {"token": "t0k3n=", "id": 7, "verifiedUSec": 5}
+    daemon.answer = AUTHORIZATION
+    assert json.loads(ctl(daemon, "--json", "authorization", "a").stdout) == AUTHORIZATION["parameters"]
+
+
+@pytest.mark.parametrize("options, timeout", [([], None), (["--wait"], 3600_000_000), (["--wait=2"], 2_000_000),
+                                              (["--wait=0"], None)])
+def test_wait(daemon, options, timeout):
+    assert ctl(daemon, *options, "token", "a").returncode == OK
+    assert daemon.calls[0]["parameters"].get("timeoutUSec") == timeout
+
+
+def test_a_token_that_would_not_stay_on_its_line(daemon):
+    daemon.answer = {"parameters": {"token": "t0k3n\n\033[2J", "id": 7}}
+    done = ctl(daemon, "token", "a")
+    assert (done.returncode, done.stdout) == (OTHER, "")
+    assert "t0k3n" not in done.stderr and "--json" in done.stderr
+    done = ctl(daemon, "token", "a", "--json")
+    assert json.loads(done.stdout) == {"token": "t0k3n\n\033[2J", "id": 7} and "\033" not in done.stdout
+
+
+def test_stdout_that_takes_nothing(daemon):
+    with open("/dev/full", "wb") as full:
+        done = ctl(daemon, "token", "a", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == OTHER
+    assert done.stderr == "elementctl: cannot print: No space left on device\n"
+
+
+def test_stdout_that_is_closed(daemon):
+    """The socket must not take its place, and the token."""
+    done = ctl(daemon, "token", "a", capture_output=False, stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1))
+    assert done.returncode == OTHER and "cannot print" in done.stderr
+    time.sleep(0.05)
+    assert len(daemon.calls) == 1
+
+
+# --- refusals ---------------------------------------------------------------------------
+
+@pytest.mark.parametrize("answer, status, words", [
+    (error("io.elementd.NoSuchInstance", instance="a"), NO_INSTANCE,
+     'no instance "a" is declared; those that are: elementctl list'),
+    (error("io.elementd.NotReady", instance="a", state="creating"), NOT_READY,
+     '"a" has no token yet; it is creating; to wait for it, add --wait'),
+    (error("io.elementd.Failed", instance="a", problem="no\033[31m"), FAILED,
+     '"a" failed: no?[31m; more: elementctl status a'),
+    (error("io.elementd.Other"), OTHER, "elementd answered io.elementd.Other"),
+    ({"parameters": {}}, OTHER, "does not speak as this version's elementd"),
+    (b"garbage", OTHER, "does not speak as this version's elementd"),
+], ids=["NoSuchInstance", "NotReady", "Failed", "another", "nothing", "garbage"])
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["", "json"])
+def test_refusals(daemon, answer, status, words, options):
+    daemon.answer = answer
+    done = ctl(daemon, *options, "token", "a")
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith("elementctl: ") and done.stderr.endswith(words + "\n")
+
+
+def test_denied(daemon):
+    daemon.answer = error("org.varlink.service.PermissionDenied")
+    for command, key in ("token", "allow"), ("authorization", "allow-authorization"):
+        done = ctl(daemon, command, "a")
+        assert (done.returncode, done.stdout) == (DENIED, "")
+        assert f"uid {os.geteuid()}) may not have the " in done.stderr
+        assert f'to "{key}" in "elementd" of {daemon.root}/etc/elementd/instances.d/a.json' in done.stderr
+
+
+# --- list and status ------------------------------------------------------------------------
+
+NOW = int(time.time() * 1e6)
+ROWS = [
+    row("zulu", id=12, verifiedUSec=NOW - 200_000_000),
+    row("alpha", "waiting", retryUSec=NOW + 3600_000_000, attempts=3, problem="no network", hasToken=True, id=3),
+    row("mike", "failed", problem="a.json:1:2: \033]0;bad\007", element="", account=""),
+]
+
+
+def test_list(daemon):
+    daemon.answer = listing(*ROWS)
+    done = ctl(daemon, "list")
+    assert (done.returncode, done.stderr) == (OK, "")
+    assert [line.split(None, 7) for line in done.stdout.splitlines()] == [
+        ["NAME", "STATE", "TOKEN", "ELEMENT", "ACCOUNT", "ID", "VERIFIED", "PROBLEM"],
+        ["alpha", "waiting", "yes", "jira", "default", "3", "-", "no network"],
+        ["mike", "failed", "no", "-", "-", "-", "-", "a.json:1:2: ?]0;bad?"],
+        ["zulu", "ready", "yes", "jira", "default", "12", "3min", "-"],
+    ]
+
+
+def test_list_is_the_same_columns_when_it_is_empty(daemon):
+    daemon.answer = listing()
+    done = ctl(daemon, "list")
+    assert (done.returncode, done.stderr) == (OK, "")
+    assert done.stdout.split() == ["NAME", "STATE", "TOKEN", "ELEMENT", "ACCOUNT", "ID", "VERIFIED", "PROBLEM"]
+
+
+def test_list_on_a_terminal(daemon):
+    daemon.answer = listing(*ROWS, row("long", "failed", problem="x" * 200))
+    arguments = [f"--root={daemon.root}", "list"]
+    status, output = on_terminal(*arguments, columns=100)
+    assert status == OK and "\033[32mready\033[0m" in output and "\033[31mfailed\033[0m" in output
+    for env in {"NO_COLOR": "1"}, {"TERM": "dumb"}:
+        status, output = on_terminal(*arguments, env=env, columns=100)
+        assert status == OK and "\033" not in output
+        assert max(map(len, output.splitlines())) == 100 and "xxx…\n" in output
+    assert "\033" in on_terminal(*arguments, env={"NO_COLOR": ""})[1]
+
+
+def test_list_json(daemon):
+    daemon.answer = listing(*ROWS)
+    done = ctl(daemon, "list", "--json")
+    assert json.loads(done.stdout) == sorted(ROWS, key=lambda row: row["name"])
+    assert "\033" not in done.stdout and "\007" not in done.stdout
+
+
+def test_status(daemon):
+    daemon.answer = listing(*ROWS)
+    done = ctl(daemon, "status")
+    assert (done.returncode, done.stderr) == (OK, "")
+    lines = done.stdout.splitlines()
+    assert lines[:3] == ["3 instances: 1 waiting, 1 failed, 1 ready", "", lines[2]]
+    assert lines[2].split() == ["NAME", "STATE", "TOKEN", "NEXT", "TRY", "PROBLEM"]
+    assert lines[3].startswith("alpha  waiting  yes    in 59 min  no network")
+    assert lines[4].startswith("mike   failed   no     -          a.json:1:2: ?]0;bad?")
+    assert len(lines) == 5
+
+
+@pytest.mark.parametrize("rows, words", [([ROWS[0]], "the only instance is ready\n"),
+                                         ([row("a"), row("b")], "all 2 instances are ready\n")])
+def test_status_when_all_is_well(daemon, rows, words):
+    daemon.answer = listing(*rows)
+    assert ctl(daemon, "status").stdout == words
+
+
+def test_status_of_one(daemon):
+    daemon.answer = listing(*ROWS)
+    assert ctl(daemon, "status", "zulu").stdout.splitlines()[2:] == [
+        "   element  jira, account default", "        id  12", "     token  served, verified 3 min ago",
+        "  attempts  0"]
+    lines = ctl(daemon, "status", "alpha").stdout.splitlines()
+    assert lines[0] == "alpha" and lines[1].startswith("     state  waiting, for ")
+    assert lines[2:] == ["   element  jira, account default", "        id  3", "     token  served, not verified yet",
+                         "  attempts  3", "  next try  in 59 min", "   problem  no network"]
+    assert ctl(daemon, "status", "mike").stdout.splitlines()[-1] == "   problem  a.json:1:2: ?]0;bad?"
+
+
+def test_status_json(daemon):
+    daemon.answer = listing(*ROWS)
+    assert json.loads(ctl(daemon, "status", "--json").stdout) == {
+        "total": 3, "states": {"waiting": 1, "failed": 1, "ready": 1}, "notReady": [ROWS[1], ROWS[2]]}
+    assert json.loads(ctl(daemon, "status", "zulu", "--json").stdout) == ROWS[0]
+
+
+@pytest.mark.parametrize("answer, status", [(error("io.elementd.NoSuchInstance", instance="a"), NO_INSTANCE),
+                                            (error("org.varlink.service.PermissionDenied"), DENIED),
+                                            (TOKEN, NOT_READY)])
+def test_status_of_one_that_is_not_listed(daemon, answer, status):
+    daemon.answers = {"io.elementd.ListInstances": listing(), "io.elementd.GetToken": answer}
+    done = ctl(daemon, "status", "a")
+    assert (done.returncode, done.stdout) == (status, "")
+    assert "t0k3n" not in done.stderr
+
+
+# --- check -------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--root=/a b"], ["--root", "/a", "--json"]], ids=" ".join)
+@pytest.mark.parametrize("place", ["bin/elementd", "sbin/elementd"])
+def test_check_is_the_daemons(root, options, place):
+    """A stand-in, beside elementctl or in the sbin beside its folder, tells its arguments."""
+    (root / "bin").mkdir()
+    (root / "sbin").mkdir()
+    for file in [CTL, *BUILD.glob("libelementd.so*")]:
+        shutil.copy(file, root / "bin", follow_symlinks=True)
+    program = root / place
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\nexit 41\n')
+    program.chmod(0o755)
+    done = run("check", *options, program=root / "bin/elementctl")
+    expected = {"": [], "--json": ["--json"], "--root=/a b": ["--root=/a b"], "--root /a --json": ["--root=/a", "--json"]}
+    assert done.returncode == 41
+    assert done.stdout.splitlines() == ["--check", *expected[" ".join(options)]]
+
+
+# --- what it is made of ---------------------------------------------------------------------------
+
+def test_starts_without_what_it_does_not_need():
+    for file in CTL, BUILD / "libelementd.so.0":
+        needed = run(file, program="ldd").stdout
+        assert "libyajl" in needed
+        for library in "curl", "event", "sodium", "systemd", "ssl":
+            assert f"lib{library}" not in needed, f"{file.name} loads lib{library}"
+
+
+def test_library_exports_its_header_only():
+    done = subprocess.run(["nm", "-D", "--defined-only", BUILD / "libelementd.so.0"], capture_output=True, text=True,
+                          check=True)
+    names = {line.split()[2] for line in done.stdout.splitlines()} - {"ELEMENTD_0"}
+    header = (Path(__file__).resolve().parents[2] / "ipc/client/elementd.h").read_text()
+    for name in names:
+        assert name.startswith("elementd_") and name.endswith("@@ELEMENTD_0")
+        assert f"{name.split('@')[0]}(" in header
+    assert header.count("ELEMENTD_PUBLIC ") - header.count("define ELEMENTD_PUBLIC ") == len(names)
