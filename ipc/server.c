@@ -24,8 +24,11 @@ static void server_on_sweep(evutil_socket_t fd, short what, void *userdata);
 int server_new(struct event_base *base, const ServerOperations *operations, void *userdata,
                Server **ret_server)
 {
-    _cleanup_(server_freep) Server *server = calloc(1, sizeof(*server));
+    _cleanup_(server_freep) Server *server = NULL;
 
+    if ((event_base_get_features(base) & EV_FEATURE_ET) == 0)
+        return -EOPNOTSUPP;
+    server = calloc(1, sizeof(*server));
     if (!server)
         return -ENOMEM;
     conn_shared_init(&server->shared, base, operations, userdata);
