@@ -39,7 +39,12 @@ static int tree_remove_one(const char *path, const struct stat *st, int type, st
 int tree_teardown(void **state)
 {
     Tree *tree = *state;
-    int r = nftw(tree->path, tree_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    int r;
+
+    /* A test that failed may have left us as another user. */
+    if (seteuid(getuid()) < 0)
+        return -1;
+    r = nftw(tree->path, tree_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 
     free(tree);
     return r;
