@@ -345,7 +345,7 @@ static int conn_new(ConnShared *shared, int fd, Peer *peer, Conn **ret_conn)
 void conn_open(ConnShared *shared, int fd, Peer *peer)
 {
     const Peer who = {.uid = peer->uid, .pid = peer->pid};
-    const char *why = NULL;
+    const char *why = "";
     Conn *conn = NULL;
     int r;
 
@@ -356,7 +356,7 @@ void conn_open(ConnShared *shared, int fd, Peer *peer)
         why = "there are too many connections already";
     else if (r < 0)
         why = error_text(r);
-    if (why) {
+    if (!conn) {
         complaint_log(&shared->log_refusals, clock_boottime(), &who, "Connection refused", why);
         return;
     }

@@ -23,7 +23,7 @@ typedef struct Conn Conn;
 typedef struct ConnShared {
     struct event_base *base;
     SessionShared sessions;
-    TAILQ_HEAD(, Conn) conns;
+    TAILQ_HEAD(Conns, Conn) conns;
     unsigned n_conns;
     LogRate log_ends;
     LogRate log_refusals;

@@ -40,6 +40,7 @@ static int quota_find_user(Quota *quota, uid_t uid, QuotaUser **ret_user)
     QuotaUser *user;
 
     LIST_FOREACH(user, &quota->users[uid % QUOTA_N_CHAINS], link) {
+        /* cppcheck-suppress uninitvar; LIST_FOREACH() sets it */
         if (user->uid == uid) {
             *ret_user = user;
             return 0;

@@ -29,7 +29,7 @@ enum {
 typedef struct QuotaUser QuotaUser;
 
 typedef struct Quota {
-    LIST_HEAD(, QuotaUser) users[QUOTA_N_CHAINS]; /* by uid */
+    LIST_HEAD(QuotaUsers, QuotaUser) users[QUOTA_N_CHAINS]; /* by uid */
     unsigned n[QUOTA_N_KINDS];
 } Quota;
 

@@ -32,7 +32,7 @@ static const VarlinkKey varlink_reply_keys[] = {
 /* Fills in one member of `target`; false when the value is not of the key's type. */
 static bool varlink_set(const VarlinkKey *key, const JsonValue *value, void *target)
 {
-    char *place = (char *)target + key->offset;
+    void *place = (char *)target + key->offset;
 
     /* Clients write absent parameters as null, too. */
     if (key->type == JSON_OBJECT && value->type == JSON_NULL)
@@ -43,13 +43,13 @@ static bool varlink_set(const VarlinkKey *key, const JsonValue *value, void *tar
     case JSON_STRING:
         if (!json_value_is_text(value))
             return false;
-        memcpy(place, &value->text, sizeof(value->text));
+        *(const char **)place = value->text;
         return true;
     case JSON_OBJECT:
-        memcpy(place, &value, sizeof(value));
+        *(const JsonValue **)place = value;
         return true;
     case JSON_BOOLEAN:
-        memcpy(place, &value->boolean, sizeof(value->boolean));
+        *(bool *)place = value->boolean;
         return true;
     case JSON_NULL:
     case JSON_NUMBER:

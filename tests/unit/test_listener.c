@@ -30,6 +30,7 @@ static bool accept_error_once;
 static unsigned n_accepts;
 
 /* In the place of the C library's. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's parameters have other names */
 int accept4(int fd, struct sockaddr *restrict peer, socklen_t *restrict size, int flags)
 {
     n_accepts++;

@@ -420,7 +420,7 @@ static void test_slow_reader(void **state)
 /* A reply to ListInstances with a problem of `size` bytes, however often the socket is full meanwhile. */
 static void expect_large_list(int fd, const char *problem, size_t size)
 {
-    _cleanup_(freep) char *reply = malloc(size + 4096);
+    _cleanup_(freep) char *reply = calloc(1, size + 4096);
     size_t n = 0;
 
     while (n == 0 || reply[n - 1] != '\0') {

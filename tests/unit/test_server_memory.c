@@ -51,6 +51,9 @@ static volatile struct {
 
 #define HEAP_EXPORT __attribute__((visibility("default")))
 
+/* glibc names the parameters in its own way. */
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
+
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void __libc_free(void *memory);
@@ -106,6 +109,8 @@ HEAP_EXPORT void free(void *memory)
     heap_look(memory);
     __libc_free(memory);
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 #endif
 

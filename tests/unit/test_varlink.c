@@ -17,8 +17,8 @@
 
 typedef struct CallCase {
     const char *text;
-    int outcome;
     const char *method;
+    int outcome;
     bool has_parameters;
     bool more;
     bool oneway;
@@ -26,53 +26,53 @@ typedef struct CallCase {
 } CallCase;
 
 static const CallCase call_cases[] = {
-    {"{\"method\":\"a.B\"}", 0, "a.B", false, false, false, false},
-    {" { \"method\" : \"a.B\" } ", 0, "a.B", false, false, false, false},
-    {"{\"method\":\"a.B\",\"parameters\":{}}", 0, "a.B", true, false, false, false},
-    {"{\"parameters\":{\"x\":1},\"method\":\"a.B\"}", 0, "a.B", true, false, false, false},
-    {"{\"method\":\"a.B\",\"parameters\":null}", 0, "a.B", false, false, false, false},
-    {"{\"method\":\"a.B\",\"more\":true}", 0, "a.B", false, true, false, false},
-    {"{\"method\":\"a.B\",\"oneway\":true}", 0, "a.B", false, false, true, false},
-    {"{\"method\":\"a.B\",\"upgrade\":true}", 0, "a.B", false, false, false, true},
-    {"{\"method\":\"a.B\",\"more\":false,\"oneway\":true}", 0, "a.B", false, false, true, false},
-    {"{\"m\\u0065thod\":\"a.B\"}", 0, "a.B", false, false, false, false},
-    {"{\"method\":\"\"}", 0, "", false, false, false, false},
+    {"{\"method\":\"a.B\"}", "a.B", 0, false, false, false, false},
+    {" { \"method\" : \"a.B\" } ", "a.B", 0, false, false, false, false},
+    {"{\"method\":\"a.B\",\"parameters\":{}}", "a.B", 0, true, false, false, false},
+    {"{\"parameters\":{\"x\":1},\"method\":\"a.B\"}", "a.B", 0, true, false, false, false},
+    {"{\"method\":\"a.B\",\"parameters\":null}", "a.B", 0, false, false, false, false},
+    {"{\"method\":\"a.B\",\"more\":true}", "a.B", 0, false, true, false, false},
+    {"{\"method\":\"a.B\",\"oneway\":true}", "a.B", 0, false, false, true, false},
+    {"{\"method\":\"a.B\",\"upgrade\":true}", "a.B", 0, false, false, false, true},
+    {"{\"method\":\"a.B\",\"more\":false,\"oneway\":true}", "a.B", 0, false, false, true, false},
+    {"{\"m\\u0065thod\":\"a.B\"}", "a.B", 0, false, false, false, false},
+    {"{\"method\":\"\"}", "", 0, false, false, false, false},
 
-    {"", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {" ", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"{}", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"[]", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"\"method\"", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"1", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"null", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"{\"method\":\"a.B\"}{}", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"{\"method\":\"a.B\",}", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"{\"method\":\"a.B\"} // comment", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"{\"method\":1}", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"{\"method\":null}", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"{\"method\":\"a\\u0000.B\"}", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"{\"method\":\"a.B\",\"method\":\"a.B\"}", VARLINK_E_INVALID, NULL, false, false, false,
+    {"", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {" ", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"{}", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"[]", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"\"method\"", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"1", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"null", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"{\"method\":\"a.B\"}{}", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"{\"method\":\"a.B\",}", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"{\"method\":\"a.B\"} // comment", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"{\"method\":1}", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"{\"method\":null}", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"{\"method\":\"a\\u0000.B\"}", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"{\"method\":\"a.B\",\"method\":\"a.B\"}", NULL, VARLINK_E_INVALID, false, false, false,
      false},
-    {"{\"method\":\"a.B\",\"parameters\":{},\"parameters\":{}}", VARLINK_E_INVALID, NULL, false,
+    {"{\"method\":\"a.B\",\"parameters\":{},\"parameters\":{}}", NULL, VARLINK_E_INVALID, false,
      false, false, false},
-    {"{\"method\":\"a.B\",\"parameters\":null,\"parameters\":{}}", VARLINK_E_INVALID, NULL, false,
+    {"{\"method\":\"a.B\",\"parameters\":null,\"parameters\":{}}", NULL, VARLINK_E_INVALID, false,
      false, false, false},
-    {"{\"method\":\"a.B\",\"parameters\":[]}", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"{\"method\":\"a.B\",\"parameters\":\"\"}", VARLINK_E_INVALID, NULL, false, false, false,
+    {"{\"method\":\"a.B\",\"parameters\":[]}", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"{\"method\":\"a.B\",\"parameters\":\"\"}", NULL, VARLINK_E_INVALID, false, false, false,
      false},
-    {"{\"method\":\"a.B\",\"more\":1}", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"{\"method\":\"a.B\",\"more\":null}", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"{\"method\":\"a.B\",\"more\":true,\"more\":true}", VARLINK_E_INVALID, NULL, false, false,
+    {"{\"method\":\"a.B\",\"more\":1}", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"{\"method\":\"a.B\",\"more\":null}", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"{\"method\":\"a.B\",\"more\":true,\"more\":true}", NULL, VARLINK_E_INVALID, false, false,
      false, false},
-    {"{\"method\":\"a.B\",\"more\":true,\"oneway\":true}", VARLINK_E_INVALID, NULL, false, false,
+    {"{\"method\":\"a.B\",\"more\":true,\"oneway\":true}", NULL, VARLINK_E_INVALID, false, false,
      false, false},
-    {"{\"method\":\"a.B\",\"Method\":\"a.B\"}", VARLINK_E_INVALID, NULL, false, false, false,
+    {"{\"method\":\"a.B\",\"Method\":\"a.B\"}", NULL, VARLINK_E_INVALID, false, false, false,
      false},
-    {"{\"method\":\"a.B\",\"error\":\"a.B\"}", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"{\"method\":\"a.B\",\"method\\u0000\":\"a.B\"}", VARLINK_E_INVALID, NULL, false, false, false,
+    {"{\"method\":\"a.B\",\"error\":\"a.B\"}", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"{\"method\":\"a.B\",\"method\\u0000\":\"a.B\"}", NULL, VARLINK_E_INVALID, false, false, false,
      false},
-    {"{\"method\":\"a.B\",\"\":true}", VARLINK_E_INVALID, NULL, false, false, false, false},
-    {"{\"method\":\"\xff\"}", VARLINK_E_INVALID, NULL, false, false, false, false},
+    {"{\"method\":\"a.B\",\"\":true}", NULL, VARLINK_E_INVALID, false, false, false, false},
+    {"{\"method\":\"\xff\"}", NULL, VARLINK_E_INVALID, false, false, false, false},
 };
 
 static void test_parse_call(void **state)
@@ -174,30 +174,30 @@ static void test_parse_no_memory(void **state)
 
 typedef struct ReplyCase {
     const char *text;
-    int outcome;
     const char *error;
+    int outcome;
     bool has_parameters;
     bool continues;
 } ReplyCase;
 
 static const ReplyCase reply_cases[] = {
-    {"{}", 0, NULL, false, false},
-    {"{\"parameters\":{}}", 0, NULL, true, false},
-    {"{\"parameters\":null}", 0, NULL, false, false},
-    {"{\"parameters\":{},\"continues\":true}", 0, NULL, true, true},
-    {"{\"parameters\":{},\"continues\":false}", 0, NULL, true, false},
-    {"{\"error\":\"a.B\"}", 0, "a.B", false, false},
-    {"{\"error\":\"a.B\",\"parameters\":{\"x\":1}}", 0, "a.B", true, false},
+    {"{}", NULL, 0, false, false},
+    {"{\"parameters\":{}}", NULL, 0, true, false},
+    {"{\"parameters\":null}", NULL, 0, false, false},
+    {"{\"parameters\":{},\"continues\":true}", NULL, 0, true, true},
+    {"{\"parameters\":{},\"continues\":false}", NULL, 0, true, false},
+    {"{\"error\":\"a.B\"}", "a.B", 0, false, false},
+    {"{\"error\":\"a.B\",\"parameters\":{\"x\":1}}", "a.B", 0, true, false},
 
-    {"", VARLINK_E_INVALID, NULL, false, false},
-    {"[]", VARLINK_E_INVALID, NULL, false, false},
-    {"{\"error\":null}", VARLINK_E_INVALID, NULL, false, false},
-    {"{\"error\":1}", VARLINK_E_INVALID, NULL, false, false},
-    {"{\"error\":\"a.B\",\"continues\":true}", VARLINK_E_INVALID, NULL, false, false},
-    {"{\"error\":\"a.B\",\"error\":\"a.B\"}", VARLINK_E_INVALID, NULL, false, false},
-    {"{\"method\":\"a.B\"}", VARLINK_E_INVALID, NULL, false, false},
-    {"{\"parameters\":1}", VARLINK_E_INVALID, NULL, false, false},
-    {"{\"continues\":\"true\"}", VARLINK_E_INVALID, NULL, false, false},
+    {"", NULL, VARLINK_E_INVALID, false, false},
+    {"[]", NULL, VARLINK_E_INVALID, false, false},
+    {"{\"error\":null}", NULL, VARLINK_E_INVALID, false, false},
+    {"{\"error\":1}", NULL, VARLINK_E_INVALID, false, false},
+    {"{\"error\":\"a.B\",\"continues\":true}", NULL, VARLINK_E_INVALID, false, false},
+    {"{\"error\":\"a.B\",\"error\":\"a.B\"}", NULL, VARLINK_E_INVALID, false, false},
+    {"{\"method\":\"a.B\"}", NULL, VARLINK_E_INVALID, false, false},
+    {"{\"parameters\":1}", NULL, VARLINK_E_INVALID, false, false},
+    {"{\"continues\":\"true\"}", NULL, VARLINK_E_INVALID, false, false},
 };
 
 static void test_parse_reply(void **state)
