@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/limits.h"
 
 #define WORDS "{\"requestId\":\"56c5e8d5e4b0d8b7f3a1c9d2\",\"message\":\"Sorry.\"}"
@@ -362,6 +363,55 @@ static void test_error_words(void **state)
     platform_answer_deinit(&answer);
 }
 
+/* However long the platform's words: a record and a reply can hold what becomes of them. */
+static void test_error_words_are_cut(void **state)
+{
+    (void)state;
+    for (size_t n_before = 0; n_before < 8; n_before++) {
+        char text[8192] = "{\"providerMessage\":\"";
+        PlatformAnswer answer;
+
+        memset(text + strlen(text), 'x', n_before);
+        for (int i = 0; i < 500; i++)
+            memcpy(text + strlen(text), "\xF0\x9F\x98\x80", 5);
+        (void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
+                       "\",\"message\":\"%0300d\",\"requestId\":\"%0100d\"}", 0, 0);
+        answer = ask(&(Ask){.method = PLATFORM_CREATE, .status = 400, .text = text});
+        assert_in_range(strlen(answer.problem), 1, PROBLEM_BYTES_MAX + 128);
+        assert_true(json_is_utf8(answer.problem, strlen(answer.problem)));
+        assert_in_range(strlen(answer.request_id), 1, 64);
+        platform_answer_deinit(&answer);
+    }
+}
+
+/* What was sent in confidence, and comes back in a message, is not shown. */
+static void test_secrets_are_hidden(void **state)
+{
+    static const char body[] = "{\"name\":\"public\",\"configuration\":{\"a\":\"hunter2\","
+                               "\"b\":\"abc\",\"c\":\"two words\",\"d\":\"\"}}";
+    Fixture *fixture = *state;
+    _cleanup_(secret_unrefp) Secret *secret_body = NULL;
+    _cleanup_(secret_unrefp) Secret *token = NULL;
+    PlatformQuestion question = {.method = PLATFORM_CREATE, .account = &fixture->account};
+    HttpAnswer http = {.status = 400, .is_complete = true, .body = BUFFER_INIT(4096)};
+    PlatformAnswer answer;
+
+    assert_int_equal(secret_new(body, strlen(body), &secret_body), 0);
+    assert_int_equal(secret_new(TOKEN, strlen(TOKEN), &token), 0);
+    question.body = secret_body;
+    question.token = token;
+    assert_int_equal(
+        buffer_append_string(&http.body,
+                             "{\"message\":\"public: hunter2, hunter2hunter2 abc; two words\","
+                             "\"providerMessage\":\"us+/= os+/=" TOKEN "\"}"),
+        0);
+    assert_int_equal(platform_read(&question, &http, &answer), 0);
+    assert_string_equal(answer.problem,
+                        "public: ***, *** abc; *** (HTTP 400); the vendor says: *** ***");
+    platform_answer_deinit(&answer);
+    buffer_deinit(&http.body);
+}
+
 static void test_transport(void **state)
 {
     PlatformAnswer answer;
@@ -599,6 +649,8 @@ int main(void)
         cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_no_status_creates),
         cmocka_unit_test(test_error_words),
+        cmocka_unit_test(test_error_words_are_cut),
+        TEST(test_secrets_are_hidden),
         cmocka_unit_test(test_transport),
         cmocka_unit_test(test_create),
         cmocka_unit_test(test_documented_answer),
