@@ -1,0 +1,509 @@
+/*
+ * Gates: pauses with their bounds, across a restart too; and look-ups over pages that may not end.
+ */
+
+#include "daemon/gate.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/limits.h"
+#include "tests/unit/declared.h"
+
+#define NOW      (1000 * USEC_PER_SEC)
+#define YEAR     (365 * 24 * 3600 * USEC_PER_SEC)
+#define PATIENCE USEC_PER_SEC /* what a test may take between two looks at the wall clock */
+
+typedef struct Fixture {
+    struct event_base *base;
+    Engine *engine;
+    Config *config;
+    Snapshot snapshot;
+    Gates gates;
+    Gate *gate; /* of the first account */
+} Fixture;
+
+static int setup(void **state)
+{
+    Fixture *fixture = calloc(1, sizeof(*fixture));
+
+    fixture->base = event_base_new();
+    assert_int_equal(engine_new(fixture->base, 1, fixture, &fixture->engine), 0);
+    fixture->config = declared_new();
+    declared_add_account(fixture->config, "default", "http://127.0.0.1:1/elements/api-v2");
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    Fixture *fixture = *state;
+
+    gates_deinit(&fixture->gates);
+    snapshot_deinit(&fixture->snapshot);
+    engine_free(fixture->engine);
+    event_base_free(fixture->base);
+    config_unref(fixture->config);
+    free(fixture);
+    return 0;
+}
+
+static void make_gates(Fixture *fixture)
+{
+    assert_int_equal(gates_init(&fixture->gates, fixture->config, &fixture->snapshot, NOW), 0);
+    fixture->gate = fixture->gates.items;
+}
+
+static void add_pause(Fixture *fixture, const char *account, usec_t delay, usec_t retry)
+{
+    Snapshot *snapshot = &fixture->snapshot;
+
+    snapshot->pauses = reallocarray(snapshot->pauses, snapshot->n_pauses + 1,
+                                    sizeof(*snapshot->pauses));
+    snapshot->pauses[snapshot->n_pauses++] = (Pause){
+        .account = strdup(account),
+        .attempts = 3,
+        .delay = delay,
+        .retry = retry,
+    };
+}
+
+/* ---- which there are ---- */
+
+static void test_accounts(void **state)
+{
+    Fixture *fixture = *state;
+    Account *broken = declared_add_account(fixture->config, "e", "");
+    const Account *last = declared_add_account(fixture->config, "f", "https://example.com");
+
+    broken->problem = strdup("broken");
+    make_gates(fixture);
+    assert_int_equal(fixture->gates.n_items, 2);
+    assert_ptr_equal(gates_find(&fixture->gates, fixture->config->accounts[0]), fixture->gate);
+    assert_null(gates_find(&fixture->gates, broken));
+    assert_ptr_equal(gates_find(&fixture->gates, last), fixture->gate + 1);
+    assert_null(gates_find(&fixture->gates, NULL));
+    assert_false(fixture->gate->is_paused);
+    assert_int_equal(fixture->gate->looked_up, 0);
+}
+
+static void test_no_accounts(void **state)
+{
+    Config *config = declared_new();
+    Snapshot snapshot = {};
+    Gates gates;
+
+    (void)state;
+    assert_int_equal(gates_init(&gates, config, &snapshot, NOW), 0);
+    assert_null(gates_find(&gates, NULL));
+    assert_int_equal(gates_snapshot(&gates, &snapshot, NOW), 0);
+    assert_int_equal(snapshot.n_pauses, 0);
+    gates_deinit(&gates);
+    gates_deinit(&gates);
+    config_unref(config);
+}
+
+/* ---- pauses ---- */
+
+/* Each is between the shortest and three times the one before, up to the longest; and they do grow. */
+static void test_pause_grows(void **state)
+{
+    Fixture *fixture = *state;
+    Gate *gate;
+    usec_t longest = 0;
+
+    make_gates(fixture);
+    gate = fixture->gate;
+    for (int round = 0; round < 100; round++) {
+        usec_t before = RETRY_MIN_USEC;
+
+        for (unsigned i = 1; i <= 20; i++) {
+            usec_t top = before > RETRY_MAX_USEC / 3 ? RETRY_MAX_USEC : 3 * before;
+
+            (void)gate_pause(gate, "no", 0, NOW + i);
+            assert_true(gate->is_paused);
+            assert_int_equal(gate->attempts, i);
+            assert_in_range(gate->delay, RETRY_MIN_USEC, top);
+            assert_int_equal(gate->until, NOW + i + gate->delay);
+            before = gate->delay;
+            longest = longest > before ? longest : before;
+        }
+        assert_true(gate_open(gate));
+    }
+    assert_true(longest > RETRY_MAX_USEC / 2);
+}
+
+/* Not all of many that failed together come back together. */
+static void test_pause_is_spread(void **state)
+{
+    Fixture *fixture = *state;
+    usec_t least = USEC_INFINITY, most = 0;
+
+    make_gates(fixture);
+    for (int i = 0; i < 200; i++) {
+        (void)gate_pause(fixture->gate, "no", 0, NOW);
+        least = fixture->gate->delay < least ? fixture->gate->delay : least;
+        most = fixture->gate->delay > most ? fixture->gate->delay : most;
+        (void)gate_open(fixture->gate);
+    }
+    assert_true(least < RETRY_MIN_USEC + RETRY_MIN_USEC / 2);
+    assert_true(most > 2 * RETRY_MIN_USEC);
+}
+
+static void test_retry_after(void **state)
+{
+    Fixture *fixture = *state;
+    Gate *gate;
+
+    make_gates(fixture);
+    gate = fixture->gate;
+    (void)gate_pause(gate, "no", RETRY_AFTER_MAX_USEC, NOW);
+    assert_int_equal(gate->delay, RETRY_AFTER_MAX_USEC);
+    assert_int_equal(gate->until, NOW + RETRY_AFTER_MAX_USEC);
+    /* It is a floor, not the pause: a platform that says 1 µs gets no storm. */
+    (void)gate_open(gate);
+    (void)gate_pause(gate, "no", 1, NOW);
+    assert_in_range(gate->delay, RETRY_MIN_USEC, 3 * RETRY_MIN_USEC);
+    /* After a long one the own ones have their ceiling again. */
+    (void)gate_pause(gate, "no", RETRY_AFTER_MAX_USEC, NOW);
+    (void)gate_pause(gate, "no", 0, NOW);
+    assert_in_range(gate->delay, RETRY_MIN_USEC, RETRY_MAX_USEC);
+}
+
+static void test_news(void **state)
+{
+    Fixture *fixture = *state;
+    char words[] = "no";
+    Gate *gate;
+
+    make_gates(fixture);
+    gate = fixture->gate;
+    assert_false(gate_open(gate));
+    assert_true(gate_pause(gate, words, 0, NOW));
+    words[0] = 'g';
+    assert_string_equal(gate->problem, "no"); /* a copy */
+    assert_true(gate_pause(gate, words, 0, NOW));
+    assert_false(gate_pause(gate, words, 0, NOW));
+    assert_true(gate_pause(gate, NULL, 0, NOW));
+    assert_null(gate->problem);
+    assert_true(gate_open(gate));
+    assert_false(gate->is_paused);
+    assert_int_equal(gate->attempts, 0);
+    assert_int_equal(gate->delay, 0);
+    assert_int_equal(gate->until, 0);
+    assert_null(gate->problem);
+    assert_true(gate_pause(gate, words, 0, NOW));
+}
+
+/* ---- across a restart ---- */
+
+/* However the wall clock has jumped, the wait is never longer than what was recorded. */
+static void test_restored(void **state)
+{
+    usec_t realtime = clock_realtime();
+    const struct {
+        usec_t delay, retry, left;
+    } rows[] = {
+        {30 * USEC_PER_SEC, realtime + 20 * USEC_PER_SEC, 20 * USEC_PER_SEC},
+        {30 * USEC_PER_SEC, realtime - 1, 0},
+        {30 * USEC_PER_SEC, 0, 0},
+        {30 * USEC_PER_SEC, realtime + YEAR, 30 * USEC_PER_SEC},
+        {30 * USEC_PER_SEC, USEC_INFINITY, 30 * USEC_PER_SEC},
+        {0, realtime + YEAR, 0},
+        /* A delay that nobody could have drawn. */
+        {YEAR, realtime + YEAR, RETRY_AFTER_MAX_USEC},
+        {USEC_INFINITY, USEC_INFINITY, RETRY_AFTER_MAX_USEC},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        Fixture *fixture;
+        usec_t least = rows[i].left > PATIENCE ? NOW + rows[i].left - PATIENCE : NOW;
+
+        assert_int_equal(setup((void **)&fixture), 0);
+        add_pause(fixture, "other", YEAR, USEC_INFINITY);
+        add_pause(fixture, "default", rows[i].delay, rows[i].retry);
+        make_gates(fixture);
+        assert_true(fixture->gate->is_paused);
+        assert_int_equal(fixture->gate->attempts, 3);
+        assert_in_range(fixture->gate->until, least, NOW + rows[i].left);
+        assert_true(fixture->gate->delay <= RETRY_AFTER_MAX_USEC);
+        assert_non_null(fixture->gate->problem);
+        teardown((void **)&fixture);
+    }
+}
+
+static void test_snapshot(void **state)
+{
+    Fixture *fixture = *state;
+    Snapshot snapshot = {};
+    usec_t realtime;
+
+    declared_add_account(fixture->config, "open", "https://example.com");
+    declared_add_account(fixture->config, "over", "https://example.com");
+    make_gates(fixture);
+    (void)gate_pause(&fixture->gates.items[0], "no", 20 * USEC_PER_SEC, NOW);
+    (void)gate_pause(&fixture->gates.items[2], "no", 0, NOW - 1000 * USEC_PER_SEC + 1);
+    realtime = clock_realtime();
+    assert_int_equal(gates_snapshot(&fixture->gates, &snapshot, NOW), 0);
+    assert_int_equal(snapshot.n_pauses, 2);
+    assert_string_equal(snapshot.pauses[0].account, "default");
+    assert_int_equal(snapshot.pauses[0].attempts, 1);
+    assert_int_equal(snapshot.pauses[0].delay, 20 * USEC_PER_SEC);
+    assert_in_range(snapshot.pauses[0].retry, realtime + 20 * USEC_PER_SEC,
+                    realtime + 20 * USEC_PER_SEC + PATIENCE);
+    assert_string_equal(snapshot.pauses[1].account, "over");
+    assert_in_range(snapshot.pauses[1].retry, realtime, realtime + PATIENCE);
+    snapshot_deinit(&snapshot);
+}
+
+/* ---- look-ups ---- */
+
+static void on_page(void *userdata, void *subject, PlatformAnswer *answer)
+{
+    (void)userdata;
+    (void)subject;
+    (void)answer;
+    fail_msg("the loop does not run");
+}
+
+static void look_up(Fixture *fixture, usec_t now)
+{
+    assert_int_equal(gate_look_up(fixture->gate, fixture->engine, "o", USEC_PER_SEC, on_page, now),
+                     0);
+    assert_non_null(fixture->gate->task);
+}
+
+/* A page with these rows, of ours or not; the answer is the test's. */
+static PlatformAnswer page_of(int64_t first_id, size_t n, bool is_owned, const char *next)
+{
+    PlatformAnswer answer = {
+        .instances = calloc(n + 1, sizeof(*answer.instances)),
+        .n_instances = n,
+        .next_page = next ? strdup(next) : NULL,
+    };
+
+    for (size_t i = 0; i < n; i++) {
+        answer.instances[i].id = first_id + (int64_t)i;
+        answer.instances[i].is_owned = is_owned;
+        answer.instances[i].name = strdup("x");
+        answer.instances[i].token = declared_secret("t");
+    }
+    return answer;
+}
+
+/* As the engine does it: the task is gone before its handler is called. */
+static GateProgress take(Fixture *fixture, PlatformAnswer *answer)
+{
+    GateProgress progress = GATE_MORE;
+
+    fixture->gate->task = engine_task_free(fixture->gate->task);
+    assert_int_equal(gate_take_page(fixture->gate, answer, &progress), 0);
+    assert_null(fixture->gate->task);
+    return progress;
+}
+
+static GateProgress take_page(Fixture *fixture, int64_t first_id, size_t n, const char *next)
+{
+    PlatformAnswer answer = page_of(first_id, n, true, next);
+    GateProgress progress = take(fixture, &answer);
+
+    platform_answer_deinit(&answer);
+    return progress;
+}
+
+static void next_page(Fixture *fixture)
+{
+    assert_int_equal(gate_look_up_next(fixture->gate, fixture->engine, "o", USEC_PER_SEC, on_page),
+                     0);
+}
+
+static void test_one_page(void **state)
+{
+    Fixture *fixture = *state;
+
+    make_gates(fixture);
+    look_up(fixture, NOW);
+    assert_int_equal(fixture->gate->looked_up, 0);
+    assert_int_equal(take_page(fixture, 1, 2, NULL), GATE_DONE);
+    assert_int_equal(fixture->gate->looked_up, NOW);
+    assert_int_equal(fixture->gate->n_rows, 2);
+    assert_int_equal(fixture->gate->rows[1].id, 2);
+    assert_string_equal(secret_reveal(fixture->gate->rows[1].token), "t");
+    /* The next one begins anew, and until it is complete the one before counts. */
+    look_up(fixture, NOW + 5);
+    assert_int_equal(fixture->gate->n_rows, 0);
+    assert_int_equal(fixture->gate->looked_up, NOW);
+    assert_int_equal(take_page(fixture, 0, 0, NULL), GATE_DONE);
+    assert_int_equal(fixture->gate->looked_up, NOW + 5);
+    assert_int_equal(fixture->gate->n_rows, 0);
+}
+
+/* It began when its first page was asked for, not its last. */
+static void test_pages(void **state)
+{
+    Fixture *fixture = *state;
+
+    make_gates(fixture);
+    look_up(fixture, NOW);
+    assert_int_equal(take_page(fixture, 1, 2, "p2"), GATE_MORE);
+    assert_string_equal(fixture->gate->page, "p2");
+    assert_int_equal(fixture->gate->looked_up, 0);
+    next_page(fixture);
+    assert_int_equal(take_page(fixture, 0, 0, "p3"), GATE_MORE); /* empty, and not the last */
+    next_page(fixture);
+    assert_int_equal(take_page(fixture, 3, 1, NULL), GATE_DONE);
+    assert_int_equal(fixture->gate->looked_up, NOW);
+    assert_int_equal(fixture->gate->n_rows, 3);
+    assert_null(fixture->gate->page);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(fixture->gate->rows[i].id, i + 1);
+}
+
+/* The platform's own filter is not relied on. */
+static void test_foreign_rows(void **state)
+{
+    Fixture *fixture = *state;
+    PlatformAnswer answer = page_of(1, 3, false, NULL);
+
+    make_gates(fixture);
+    answer.instances[1].is_owned = true;
+    look_up(fixture, NOW);
+    assert_int_equal(take(fixture, &answer), GATE_DONE);
+    assert_int_equal(fixture->gate->n_rows, 1);
+    assert_int_equal(fixture->gate->rows[0].id, 2);
+    platform_answer_deinit(&answer);
+}
+
+/* Half a look-up says nothing: neither rows nor a time. */
+static void test_page_fails(void **state)
+{
+    static const PlatformOutcome outcomes[] = {PLATFORM_ABSENT,       PLATFORM_REFUSED,
+                                               PLATFORM_UNAUTHORIZED, PLATFORM_FORBIDDEN,
+                                               PLATFORM_BUSY,         PLATFORM_UNKNOWN};
+    Fixture *fixture = *state;
+
+    make_gates(fixture);
+    look_up(fixture, NOW);
+    assert_int_equal(take_page(fixture, 1, 1, NULL), GATE_DONE);
+    for (size_t i = 0; i < N_ELEMENTS(outcomes); i++) {
+        PlatformAnswer answer = page_of(1, 1, true, NULL);
+
+        answer.outcome = outcomes[i];
+        look_up(fixture, NOW + 5);
+        assert_int_equal(take_page(fixture, 1, 2, "p2"), GATE_MORE);
+        next_page(fixture);
+        assert_int_equal(take(fixture, &answer), GATE_FAILED);
+        assert_int_equal(fixture->gate->looked_up, NOW);
+        platform_answer_deinit(&answer);
+    }
+    /* The one after it begins at the first page. */
+    look_up(fixture, NOW + 9);
+    assert_null(fixture->gate->page);
+    assert_int_equal(fixture->gate->n_pages, 0);
+    assert_int_equal(fixture->gate->n_rows, 0);
+    assert_int_equal(take_page(fixture, 1, 1, NULL), GATE_DONE);
+    assert_int_equal(fixture->gate->n_rows, 1);
+}
+
+static void assert_endless(Fixture *fixture, PlatformAnswer *answer)
+{
+    assert_int_equal(take(fixture, answer), GATE_FAILED);
+    assert_string_equal(answer->problem, "the platform's list of instances does not end");
+    assert_int_equal(fixture->gate->looked_up, 0);
+    platform_answer_deinit(answer);
+}
+
+static void test_same_page_again(void **state)
+{
+    Fixture *fixture = *state;
+    PlatformAnswer answer = page_of(1, 1, true, "p2");
+
+    make_gates(fixture);
+    look_up(fixture, NOW);
+    assert_int_equal(take_page(fixture, 1, 1, "p2"), GATE_MORE);
+    next_page(fixture);
+    assert_endless(fixture, &answer);
+}
+
+/* So many pages, and not one more; two of them in turn, so that it is not the same one again. */
+static void test_pages_ceiling(void **state)
+{
+    for (int is_last = 0; is_last < 2; is_last++) {
+        Fixture *fixture;
+        PlatformAnswer answer = page_of(1, 0, true, is_last ? NULL : "p0");
+
+        (void)state;
+        assert_int_equal(setup((void **)&fixture), 0);
+        make_gates(fixture);
+        look_up(fixture, NOW);
+        for (int i = 1; i < PLATFORM_PAGES_MAX; i++) {
+            assert_int_equal(take_page(fixture, 1, 0, i % 2 ? "p1" : "p2"), GATE_MORE);
+            next_page(fixture);
+        }
+        if (is_last) {
+            assert_int_equal(take(fixture, &answer), GATE_DONE);
+            platform_answer_deinit(&answer);
+        } else {
+            assert_endless(fixture, &answer);
+        }
+        teardown((void **)&fixture);
+    }
+}
+
+static void test_rows_ceiling(void **state)
+{
+    Fixture *fixture = *state;
+    PlatformAnswer answer = page_of(0, 1, true, "p3");
+
+    make_gates(fixture);
+    look_up(fixture, NOW);
+    assert_int_equal(take_page(fixture, 1, INSTANCES_MAX, "p2"), GATE_MORE);
+    next_page(fixture);
+    assert_endless(fixture, &answer);
+}
+
+/* A look-up under way goes with its gate. */
+static void test_deinit_cancels(void **state)
+{
+    Fixture *fixture = *state;
+
+    make_gates(fixture);
+    look_up(fixture, NOW);
+    gates_deinit(&fixture->gates);
+    assert_true(event_base_loop(fixture->base, EVLOOP_NONBLOCK) >= 0);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_accounts),
+        TEST(test_no_accounts),
+        TEST(test_pause_grows),
+        TEST(test_pause_is_spread),
+        TEST(test_retry_after),
+        TEST(test_news),
+        cmocka_unit_test(test_restored),
+        TEST(test_snapshot),
+        TEST(test_one_page),
+        TEST(test_pages),
+        TEST(test_foreign_rows),
+        TEST(test_page_fails),
+        TEST(test_same_page_again),
+        cmocka_unit_test(test_pages_ceiling),
+        TEST(test_rows_ceiling),
+        TEST(test_deinit_cancels),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
