@@ -23,16 +23,34 @@ static void match_forget(Entry *entry)
     entry->duplicates = NULL;
 }
 
-/* Adds one more id to those that are left over. */
-static void match_add_duplicate(Entry *entry, int64_t id)
+/*
+ * Adds one more id to those that are left over. Not the one that is used: rows move from page to page while others come
+ * and go, so one may be listed twice. And none for a row without an id, by which nobody could delete anything.
+ */
+static void match_add_duplicate(Entry *entry, int64_t id, int64_t used_id)
 {
     char *ids;
 
+    if (id == 0 || id == used_id)
+        return;
     if (asprintf(&ids, "%s%s%" PRId64, entry->duplicates ? entry->duplicates : "",
                  entry->duplicates ? ", " : "", id) < 0)
         return;
     free(entry->duplicates);
     entry->duplicates = ids;
+}
+
+static bool match_is_usable(const PlatformInstance *row)
+{
+    return row->id != 0 && row->token;
+}
+
+/* One that can be used before one that cannot, then the lowest id. */
+static bool match_is_better(const PlatformInstance *row, const PlatformInstance *found)
+{
+    if (match_is_usable(row) != match_is_usable(found))
+        return match_is_usable(row);
+    return row->id < found->id;
 }
 
 static void match_row(Entry *entry, PlatformInstance *row)
@@ -41,11 +59,12 @@ static void match_row(Entry *entry, PlatformInstance *row)
 
     if (row->element && entry->want->element && strcmp(row->element, entry->want->element) != 0)
         return;
-    if (entry->is_found) {
-        match_add_duplicate(entry, row->id > found->id ? row->id : found->id);
-        if (row->id > found->id)
-            return;
+    if (entry->is_found && !match_is_better(row, found)) {
+        match_add_duplicate(entry, row->id, found->id);
+        return;
     }
+    if (entry->is_found)
+        match_add_duplicate(entry, found->id, row->id);
     platform_instance_deinit(found);
     *found = *row;
     *row = (PlatformInstance){};

@@ -4,8 +4,8 @@
  * Match: whose are the instances that a look-up has found.
  *
  * By our tag alone (names are not unique on the platform), and by the element, so that an instance of another
- * element is not taken for the one that is declared. Of several the lowest id is taken; the others are told,
- * never deleted.
+ * element is not taken for the one that is declared. Of several that can be used the lowest id is taken; the others
+ * are told, never deleted.
  */
 
 #include "daemon/gate.h"
