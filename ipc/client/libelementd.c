@@ -61,13 +61,15 @@ static int elementd_open_taken(char *path, elementd **ret_daemon)
     _cleanup_(elementd_closep) elementd *daemon = calloc(1, sizeof(*daemon));
     int r;
 
-    if (!daemon || !path) {
+    if (!daemon) {
         free(path);
         return -ENOMEM;
     }
+    wire_init(&daemon->wire);
     daemon->path = path;
     daemon->patience = ELEMENTD_PATIENCE_USEC;
-    wire_init(&daemon->wire);
+    if (!path)
+        return -ENOMEM;
     r = wire_connect(&daemon->wire, path, clock_add(clock_boottime(), daemon->patience));
     if (r != 0)
         return r;
