@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 
 /* Longer than any path that is looked for in the platform's answers. */
 #define JSON_PATH_BYTES_MAX 128
@@ -283,47 +284,6 @@ static const char *json_path(JsonReader *reader)
 
 /* ---- texts ---- */
 
-/* Bytes of the character that `text` begins with; 0 where none does (RFC 3629: not overlong, no surrogates). */
-static size_t json_character_size(const unsigned char *text, size_t size)
-{
-    unsigned char c = text[0];
-    size_t n = c < 0x80                ? 1
-               : c >= 0xC2 && c < 0xE0 ? 2
-               : (c & 0xF0) == 0xE0    ? 3
-               : c >= 0xF0 && c < 0xF5 ? 4
-                                       : 0;
-
-    if (n == 0 || n > size)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((text[i] & 0xC0) != 0x80)
-            return 0;
-    if ((c == 0xE0 && text[1] < 0xA0) || (c == 0xED && text[1] > 0x9F) ||
-        (c == 0xF0 && text[1] < 0x90) || (c == 0xF4 && text[1] > 0x8F))
-        return 0;
-    return n;
-}
-
-/* How many of the first bytes are whole characters. */
-static size_t json_utf8_prefix(const char *text, size_t size)
-{
-    size_t i = 0;
-
-    while (i < size) {
-        size_t n = json_character_size((const unsigned char *)text + i, size - i);
-
-        if (n == 0)
-            break;
-        i += n;
-    }
-    return i;
-}
-
-bool json_is_utf8(const char *text, size_t size)
-{
-    return json_utf8_prefix(text, size) == size;
-}
-
 static unsigned json_parse_hex4(const char *digits)
 {
     unsigned number = 0;
@@ -377,7 +337,7 @@ static bool json_check_string(JsonReader *reader, const unsigned char *text, siz
     start = is_decoded ? json_string_start(reader, reader->token_end) + 1
                        : (size_t)((const char *)text - reader->text);
     end = is_decoded ? reader->token_end - 1 : start + size;
-    at = start + json_utf8_prefix(reader->text + start, end - start);
+    at = start + utf8_prefix(reader->text + start, end - start);
     if (at < end) {
         json_refuse(reader, JSON_BAD_UTF8, at);
         return false;
@@ -642,7 +602,7 @@ static void json_explain_yajl(JsonReader *reader, size_t *offset, char *ret_mess
     } else if (strncmp(words, "invalid bytes", 13) == 0) {
         size_t start = json_skip_between(reader, reader->token_end);
 
-        *offset = start + json_utf8_prefix(reader->text + start, *offset - start);
+        *offset = start + utf8_prefix(reader->text + start, *offset - start);
         words = JSON_BAD_UTF8;
     }
     n = strcspn(words, "\n");

@@ -99,8 +99,5 @@ enum {
 int json_read(const char *text, size_t size, unsigned flags, JsonHandler handler, void *userdata,
               JsonError *ret_error);
 
-/* Whether these bytes are UTF-8 (RFC 3629): strings that are read are, those that are written must be. */
-bool json_is_utf8(const char *text, size_t size);
-
 /* The digits of a JSON number as an integer: 0 or -ERANGE for fractions, exponents and what does not fit. */
 int json_parse_int64(const char *digits, size_t size, int64_t *ret_number);

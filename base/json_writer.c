@@ -7,6 +7,8 @@
 
 #include <yajl/yajl_gen.h>
 
+#include "base/utf8.h"
+
 /* yajl's generator with its empty buffer; with a print callback nothing else is allocated. */
 #define JSON_WRITER_ARENA 8192
 
@@ -106,7 +108,7 @@ void json_writer_text(JsonWriter *writer, const char *text, size_t size)
 {
     if (writer->error != 0)
         return;
-    if (json_is_utf8(text, size)) /* yajl's own check lets overlong forms and surrogates pass */
+    if (utf8_is_valid(text, size)) /* yajl's own check lets overlong forms and surrogates pass */
         json_writer_check(yajl_gen_string(writer->generator, (const unsigned char *)text, size));
     else
         json_writer_fail(writer, JSON_WRITER_E_TEXT);

@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/limits.h"
-#include "config/utf8.h"
+#include "base/utf8.h"
 
 #define PROBLEM_ELLIPSIS "…"
 

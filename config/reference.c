@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "config/trust.h"
-#include "config/utf8.h"
 #include "systemd/credential.h"
 
 /* One string on its way through. */

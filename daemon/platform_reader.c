@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "config/utf8.h"
+#include "base/utf8.h"
 
 /* Names of an element's configuration keys, the longest known has 40 bytes; and how many there may be. */
 #define PLATFORM_KEY_BYTES_MAX 256

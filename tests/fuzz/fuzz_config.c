@@ -13,8 +13,8 @@
 #include "base/cleanup.h"
 #include "base/json_value.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "config/config.h"
-#include "config/utf8.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -17,6 +17,7 @@
 #include "base/json_value.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -323,7 +324,7 @@ static void listener_check_place(Listener *listener, const JsonEvent *event)
 static void listener_check_value(const JsonEvent *event)
 {
     if (event->type == JSON_STRING)
-        CHECK(json_is_utf8(event->text, event->size));
+        CHECK(utf8_is_valid(event->text, event->size));
     if (event->type == JSON_NUMBER) {
         Scan scan = {event->text, event->size, 0, false};
         int64_t number = 0;
@@ -354,7 +355,7 @@ static int listener_on_event(void *userdata, const JsonEvent *event)
           (event->type != JSON_ARRAY && event->type != JSON_OBJECT));
     CHECK(!event->path || strlen(event->path) <= PATH_BYTES_MAX);
     CHECK(!event->path || (event->depth == 0) == (*event->path == '\0'));
-    CHECK(!event->key || json_is_utf8(event->key, event->key_size));
+    CHECK(!event->key || utf8_is_valid(event->key, event->key_size));
     listener_check_place(listener, event);
     listener_check_value(event);
 

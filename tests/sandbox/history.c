@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/utf8.h"
+
 HistoryEntry *history_unref(HistoryEntry *entry)
 {
     if (!entry)
@@ -78,27 +80,13 @@ int history_add(History *history, HttpRequest *request, const char *path, Histor
 
 /* ---- showing ---- */
 
-/* Whether the writer will take it: its own check, on the side. */
-static bool history_is_utf8(const char *text, size_t size)
-{
-    Buffer scratch = BUFFER_INIT(6 * size + 2);
-    JsonWriter writer;
-    int r;
-
-    json_writer_begin(&writer, &scratch);
-    json_writer_text(&writer, text, size);
-    r = json_writer_end(&writer);
-    buffer_deinit(&scratch);
-    return r == 0;
-}
-
 static void history_write_text(JsonWriter *writer, const char *text, size_t size)
 {
     char *plain;
 
     for (size_t i = 0; i < size; i++)
         if ((unsigned char)text[i] >= 0x80) {
-            if (history_is_utf8(text, size))
+            if (utf8_is_valid(text, size))
                 break;
             plain = malloc(size);
             if (!plain) {

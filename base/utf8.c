@@ -1,4 +1,6 @@
-#include "config/utf8.h"
+#include "base/utf8.h"
+
+#include <string.h>
 
 #include "base/cleanup.h"
 
@@ -41,17 +43,34 @@ size_t utf8_decode(const char *text, size_t size, uint32_t *ret_character)
     return 0;
 }
 
-bool utf8_is_valid(const char *text, size_t size)
+size_t utf8_prefix(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size;) {
-        uint32_t character;
-        size_t n = utf8_decode(text + i, size - i, &character);
+    size_t i = 0;
 
+    while (i < size) {
+        uint64_t ahead;
+        uint32_t character;
+        size_t n;
+
+        /* Nearly all texts are ASCII: eight bytes at once, whose top bits tell. */
+        if (size - i >= sizeof(ahead)) {
+            memcpy(&ahead, text + i, sizeof(ahead));
+            if ((ahead & UINT64_C(0x8080808080808080)) == 0) {
+                i += sizeof(ahead);
+                continue;
+            }
+        }
+        n = utf8_decode(text + i, size - i, &character);
         if (n == 0)
-            return false;
+            break;
         i += n;
     }
-    return true;
+    return i;
+}
+
+bool utf8_is_valid(const char *text, size_t size)
+{
+    return utf8_prefix(text, size) == size;
 }
 
 typedef struct Utf8Range {

@@ -1,8 +1,10 @@
 #pragma once
 
 /*
- * UTF-8: what a text is made of, so that none that is broken or invisible gets further than the
- * configuration.
+ * UTF-8: what a text is made of, so that none that is broken or invisible gets further than where it
+ * is read.
+ *
+ * Overlong forms, surrogates and what lies above U+10FFFF are not UTF-8. A NUL is a character like others.
  *
  * Source: RFC 3629
  */
@@ -17,6 +19,10 @@
  */
 size_t utf8_decode(const char *text, size_t size, uint32_t *ret_character);
 
+/* How many of the first bytes are whole characters: `size` when all are. `text` may be NULL when `size` is 0. */
+size_t utf8_prefix(const char *text, size_t size);
+
+/* Whether all of it is UTF-8; so is no text at all. */
 bool utf8_is_valid(const char *text, size_t size);
 
 /* Whether the character would move the cursor, the line or the direction of writing: not fit for a message. */
