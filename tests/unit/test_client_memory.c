@@ -68,6 +68,7 @@ static bool heap_fails(void)
     return false;
 }
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): glibc's names are reserved */
 HEAP_EXPORT void *malloc(size_t size)
 {
     return heap_fails() ? NULL : __libc_malloc(size);
@@ -87,6 +88,7 @@ HEAP_EXPORT void free(void *memory)
     }
     __libc_free(memory);
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 #endif
 
