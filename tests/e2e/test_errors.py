@@ -203,13 +203,19 @@ def test_the_published_sample_answer_byte_for_byte(site):
     assert len(site.platform.posts()) == 1
 
 
-def test_back_off_survives_a_restart(site):
+@pytest.mark.parametrize("end", ["stop", "kill"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_back_off_survives_a_restart(site, method, end):
     """Whoever was told to wait does not come back at once because it was restarted."""
     site.simple("one")
-    site.platform.fault("status", method="*", path="/instances", status=503, retry_after="4")
+    site.platform.fault("status", method=method, path="/instances", status=503, retry_after="3")
     daemon = site.start()
     retry = site.wait_for_state("one", "waiting")["retryUSec"]
-    daemon.stop()
+    if end == "stop":
+        daemon.stop()
+    else:
+        wait_until(lambda: "retryUSec" in site.records_file.read_text(), "the back-off is on disk")
+        daemon.kill()
     site.platform.forget_requests()
     site.start()
     row = site.wait_for_state("one", "waiting")

@@ -35,7 +35,8 @@ def test_ready_comes_before_any_network_and_with_a_hanging_platform(site, manage
     calls = daemon.faults.calls()
     notified = [number for number, call in enumerate(calls) if call.object == f"unix:{manager.path}"]
     connected = [number for number, call in enumerate(calls) if call.function == "connect" and call.object.startswith("tcp:")]
-    assert notified and connected and notified[0] < connected[0]
+    ready = next(number for number, message in enumerate(manager.poll()) if "READY=1" in message)
+    assert connected and notified[ready] < connected[0]
     assert site.ask("one") == "io.elementd.NotReady"
     assert len(manager.lines("READY=1")) == 1
 
@@ -158,6 +159,7 @@ def test_a_signal_while_the_platform_creates_ends_it_well_and_nothing_is_lost(si
     idle = site.connect()
     daemon.process.signal(number)
     assert daemon.process.wait(20) == 0, daemon.output()
+    assert site.record("one")["token"], "what is in flight is waited for, and recorded"
     try:
         waiting.receive()  # the token, or NotReady, or the end: but no hanging and no torn message
     except (VarlinkError, AssertionError, ConnectionError):
