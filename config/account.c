@@ -192,6 +192,6 @@ const Account *account_find(Account *const *accounts, size_t n_accounts, const c
     Account *const *found = NULL;
 
     if (n_accounts > 0)
-        found = bsearch(name, accounts, n_accounts, sizeof(*accounts), account_compare);
+        found = bsearch(name, accounts, n_accounts, sizeof(Account *), account_compare);
     return found ? *found : NULL;
 }

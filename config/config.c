@@ -177,8 +177,7 @@ static int config_load_accounts(Config *config, const Paths *paths, const Digest
 
     r = dropins_find(&dropins, paths, CONFIG_ACCOUNTS_FOLDER, ACCOUNTS_MAX, &config->problems);
     if (r == 0) {
-        config->accounts = calloc(config_min(dropins.n_items, ACCOUNTS_MAX) + 1,
-                                  sizeof(*config->accounts));
+        config->accounts = calloc(config_min(dropins.n_items, ACCOUNTS_MAX) + 1, sizeof(Account *));
         r = config->accounts
                 ? config_load_files(config, &dropins, key, config_add_account, ACCOUNTS_MAX)
                 : -ENOMEM;
@@ -196,7 +195,7 @@ static int config_load_instances(Config *config, const Paths *paths, const Diges
     r = dropins_find(&dropins, paths, CONFIG_INSTANCES_FOLDER, INSTANCES_MAX, &config->problems);
     if (r == 0) {
         config->instances = calloc(config_min(dropins.n_items, INSTANCES_MAX) + 1,
-                                   sizeof(*config->instances));
+                                   sizeof(Instance *));
         r = config->instances
                 ? config_load_files(config, &dropins, key, config_add_instance, INSTANCES_MAX)
                 : -ENOMEM;
@@ -241,7 +240,7 @@ const Instance *config_find_instance(const Config *config, const char *name)
     Instance **found = NULL;
 
     if (config->n_instances > 0)
-        found = bsearch(name, config->instances, config->n_instances, sizeof(*config->instances),
+        found = bsearch(name, config->instances, config->n_instances, sizeof(Instance *),
                         config_compare_instance);
     return found ? *found : NULL;
 }

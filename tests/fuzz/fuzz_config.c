@@ -16,7 +16,6 @@
 #include "base/utf8.h"
 #include "config/config.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Unlike assert(), also in a build without assertions. */
@@ -32,14 +31,6 @@ static const DigestKey fuzz_key = {.bytes = {1}};
 
 static Account fuzz_account = {.name = (char *)"default"};
 static Account *const fuzz_accounts[] = {&fuzz_account};
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    (void)unsetenv("CREDENTIALS_DIRECTORY");
-    return 0;
-}
 
 static void check_line(const char *text)
 {
@@ -160,6 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size > CONFIG_FILE_BYTES_MAX)
         return 0;
+    (void)unsetenv("CREDENTIALS_DIRECTORY");
     /* Opening some devices does something; references must not lead there by chance. */
     if (size > 0 && memmem(data, size, "/dev", 4))
         return 0;

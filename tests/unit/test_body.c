@@ -247,13 +247,12 @@ static void test_body_limit(void **state)
     }
     {
         char *dollar = strstr(text, "\", \"$$\"]}");
-        _cleanup_(instance_freep) Instance *instance = NULL;
         char told[128];
 
         (void)snprintf(told, sizeof(told),
                        "i.json:2:%zu: larger than 1048576 bytes with its references replaced\n",
                        (size_t)(dollar - strchr(text, '\n')) + 3);
-        instance = parsed(text, told);
+        instance_free(parsed(text, told));
     }
 }
 
@@ -277,7 +276,7 @@ static void test_plain_secrets(void **state)
 
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(secret_keys); i++) {
-        _cleanup_(instance_freep) Instance *open = NULL, *closed = NULL;
+        _cleanup_(instance_freep) Instance *open = NULL;
 
         (void)snprintf(text, sizeof(text),
                        "{" PARSED_ELEMENT ", \"configuration\": {\n\"%s\":\n\"" PARSED_CANARY
@@ -285,7 +284,7 @@ static void test_plain_secrets(void **state)
                        secret_keys[i]);
         (void)snprintf(told, sizeof(told), "i.json:3:1: warning: \"%s" PLAIN, secret_keys[i]);
         open = parsed_mode(text, true, told);
-        closed = parsed_mode(text, false, "");
+        instance_free(parsed_mode(text, false, ""));
         assert_null(open->problem);
         assert_non_null(open->body);
     }

@@ -66,7 +66,7 @@ static void test_nothing(void **state)
 static void test_all(void **state)
 {
     const Tree *tree = *state;
-    _cleanup_(config_unrefp) Config *config = NULL, *again = NULL;
+    _cleanup_(config_unrefp) Config *config = NULL;
     const Instance *instance;
 
     put_base(tree);
@@ -97,7 +97,8 @@ static void test_all(void **state)
         "{\"element\":{\"key\":\"jira\"},\"tags\":[\"elementd.me\",\"elementd.me.two\"]}");
 
     assert_ptr_equal(config_ref(config), config);
-    again = config;
+    assert_null(config_unref(config)); /* the second reference; the first is still there */
+    assert_int_equal(config->n_instances, 4);
     assert_null(config_ref(NULL));
     assert_null(config_unref(NULL));
 }

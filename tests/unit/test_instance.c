@@ -229,7 +229,6 @@ static void test_many_accounts(void **state)
     Account many[64] = {};
     Account *pointers[64];
     char names[64][16];
-    _cleanup_(instance_freep) Instance *instance = NULL;
     ParsedContext context;
 
     (void)state;
@@ -241,12 +240,12 @@ static void test_many_accounts(void **state)
     parsed_context_init(&context);
     context.context.accounts = pointers;
     context.context.n_accounts = 64;
-    instance = parsed_with(
+    instance_free(parsed_with(
         &context, "{" PARSED_ELEMENT ",\n\"elementd\": {\"account\": \"x\"}}", false,
         "i.json:2:25: there is no such account; accounts.d declares \"account-00\", \"account-01\", "
         "\"account-02\", \"account-03\", \"account-04\", \"account-05\", \"account-06\", \"account-07\", "
         "\"account-08\", \"account-09\", \"account-10\", \"account-11\", \"account-12\", \"account-13\", "
-        "\"account-14\", \"account-15\", \"account-16\", \"account-17\", …\n");
+        "\"account-14\", \"account-15\", \"account-16\", \"account-17\", …\n"));
     acl_deinit(&context.settings.allow);
 }
 
