@@ -2,15 +2,14 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <setjmp.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <yajl/yajl_parse.h>
 
 #include "base/arena.h"
-#include "base/cleanup.h"
+#include "base/json_error.h"
+#include "base/json_text.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 
@@ -24,22 +23,14 @@
 #define JSON_ARENA_BASE   65536
 #define JSON_ARENA_FACTOR 6
 
-/* Number to string literal, of what a macro stands for. */
-#define JSON_QUOTE(number)  #number
-#define JSON_DIGITS(number) JSON_QUOTE(number)
-
-#define JSON_BAD_UTF8 "bytes that are not UTF-8"
-#define JSON_TOO_DEEP "nested deeper than " JSON_DIGITS(JSON_DEPTH_MAX) " levels"
-
 typedef struct JsonFrame {
     JsonType type;
     size_t path_size; /* of the container's own path */
 } JsonFrame;
 
 typedef struct JsonReader {
-    const char *text;
-    size_t size;
-    unsigned flags;
+    JsonText text;
+    bool has_positions;
     JsonHandler handler;
     void *userdata;
 
@@ -61,7 +52,7 @@ typedef struct JsonReader {
     size_t scanned;   /* offset up to which `position` has counted */
     JsonPosition position;
 
-    const char *refusal; /* why what yajl took is refused all the same, or NULL */
+    JsonErrorRefusal refusal; /* why what yajl took is refused all the same */
     size_t refused_at;
 } JsonReader;
 
@@ -126,7 +117,7 @@ static bool json_is_inside(const JsonReader *reader, const unsigned char *text)
 {
     const char *bytes = (const char *)text;
 
-    return bytes >= reader->text && bytes < reader->text + reader->size;
+    return bytes >= reader->text.bytes && bytes < reader->text.bytes + reader->text.size;
 }
 
 /* ---- positions ---- */
@@ -134,63 +125,9 @@ static bool json_is_inside(const JsonReader *reader, const unsigned char *text)
 /* The position of `offset`, which must not be before the last one asked for. */
 static JsonPosition json_locate(JsonReader *reader, size_t offset)
 {
-    assert(offset >= reader->scanned && offset <= reader->size);
-    for (size_t i = reader->scanned; i < offset; i++) {
-        unsigned char c = (unsigned char)reader->text[i];
-
-        if (c == '\n') {
-            reader->position.line++;
-            reader->position.column = 1;
-        } else if ((c & 0xC0) != 0x80) { /* not inside a UTF-8 character */
-            reader->position.column++;
-        }
-    }
+    reader->position = json_text_locate(&reader->text, reader->scanned, reader->position, offset);
     reader->scanned = offset;
     return reader->position;
-}
-
-static bool json_is_blank(char c)
-{
-    return memchr(" \t\r\n\v\f", c, 6); /* yajl's idea of it, wider than the RFC's */
-}
-
-/* Skips blanks and, where they are allowed, comments from `offset` on; stops at one that is not closed. */
-static size_t json_skip_blank(const JsonReader *reader, size_t offset)
-{
-    const char *text = reader->text;
-    size_t size = reader->size;
-
-    while (offset < size) {
-        const char *end;
-
-        if (json_is_blank(text[offset])) {
-            offset++;
-            continue;
-        }
-        if (!(reader->flags & JSON_COMMENTS) || size - offset < 2 || text[offset] != '/')
-            break;
-        if (text[offset + 1] == '/') {
-            end = memchr(text + offset, '\n', size - offset);
-            offset = end ? (size_t)(end - text) + 1 : size;
-        } else if (text[offset + 1] == '*') {
-            end = memmem(text + offset + 2, size - offset - 2, "*/", 2);
-            if (!end)
-                break;
-            offset = (size_t)(end - text) + 2;
-        } else {
-            break;
-        }
-    }
-    return offset;
-}
-
-/* Skips all that may stand between two tokens that yajl tells of, from `offset` on. */
-static size_t json_skip_between(const JsonReader *reader, size_t offset)
-{
-    offset = json_skip_blank(reader, offset);
-    while (offset < reader->size && (reader->text[offset] == ',' || reader->text[offset] == ':'))
-        offset = json_skip_blank(reader, offset + 1);
-    return offset;
 }
 
 /* Takes note of the token that yajl has just read. It begins behind the one before and what is between. */
@@ -199,34 +136,16 @@ static JsonPosition json_locate_token(JsonReader *reader)
     size_t before = reader->token_end, end = yajl_get_bytes_consumed(reader->yajl);
 
     /* A number as the whole document ends with the blank that is read behind it. */
-    reader->token_end = end > before ? end : reader->size;
-    if (!(reader->flags & JSON_POSITIONS))
+    reader->token_end = end > before ? end : reader->text.size;
+    if (!reader->has_positions)
         return (JsonPosition){};
-    return json_locate(reader, json_skip_between(reader, before));
+    return json_locate(reader, json_text_skip_between(&reader->text, before));
 }
 
-/* Where the string begins whose closing quote is before `end`: at the nearest quote that is not escaped. */
-static size_t json_string_start(const JsonReader *reader, size_t end)
+/* What yajl took is refused, at `offset`; its callback then ends the reading. */
+static void json_refuse(JsonReader *reader, JsonErrorRefusal refusal, size_t offset)
 {
-    size_t start = end - 1, n_escapes;
-
-    do {
-        n_escapes = 0;
-        while (start > 0 && reader->text[start - 1] != '"')
-            start--;
-        if (start == 0)
-            break;
-        start--;
-        while (n_escapes < start && reader->text[start - 1 - n_escapes] == '\\')
-            n_escapes++;
-    } while (n_escapes % 2 != 0);
-    return start;
-}
-
-/* What yajl took is refused, for `reason`, at `offset`; its callback then ends the reading. */
-static void json_refuse(JsonReader *reader, const char *reason, size_t offset)
-{
-    reader->refusal = reason;
+    reader->refusal = refusal;
     reader->refused_at = offset;
 }
 
@@ -284,67 +203,27 @@ static const char *json_path(JsonReader *reader)
 
 /* ---- texts ---- */
 
-static unsigned json_parse_hex4(const char *digits)
-{
-    unsigned number = 0;
-
-    for (size_t i = 0; i < 4; i++) {
-        char c = digits[i];
-
-        number = number << 4 | (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-    }
-    return number;
-}
-
-/* The offset of the first \u escape of half a surrogate pair in what stands between quotes, or `end`. */
-static size_t json_find_half_pair(const char *text, size_t start, size_t end)
-{
-    size_t i = start;
-
-    while (i < end) {
-        unsigned unit = 0;
-
-        if (text[i] != '\\') {
-            i++;
-            continue;
-        }
-        if (text[i + 1] != 'u') {
-            i += 2;
-            continue;
-        }
-        unit = json_parse_hex4(text + i + 2);
-        if ((unit & 0xF800) != 0xD800) {
-            i += 6;
-            continue;
-        }
-        if ((unit & 0x0400) != 0 || end - i < 12 || memcmp(text + i + 6, "\\u", 2) != 0 ||
-            (json_parse_hex4(text + i + 8) & 0xFC00) != 0xDC00)
-            return i;
-        i += 12;
-    }
-    return end;
-}
-
 /*
  * yajl lets pass what only looks like UTF-8, and makes something of half a pair; both would go on as
  * bytes that no other JSON parser takes. So the string that it has just read is looked at in the document.
  */
-static bool json_check_string(JsonReader *reader, const unsigned char *text, size_t size)
+static bool json_check_string(JsonReader *reader, const unsigned char *string, size_t size)
 {
-    bool is_decoded = !json_is_inside(reader, text);
+    const JsonText *text = &reader->text;
+    bool is_decoded = !json_is_inside(reader, string);
     size_t start, end, at;
 
-    start = is_decoded ? json_string_start(reader, reader->token_end) + 1
-                       : (size_t)((const char *)text - reader->text);
+    start = is_decoded ? json_text_string_start(text, reader->token_end) + 1
+                       : (size_t)((const char *)string - text->bytes);
     end = is_decoded ? reader->token_end - 1 : start + size;
-    at = start + utf8_prefix(reader->text + start, end - start);
+    at = start + utf8_prefix(text->bytes + start, end - start);
     if (at < end) {
-        json_refuse(reader, JSON_BAD_UTF8, at);
+        json_refuse(reader, JSON_ERROR_BAD_UTF8, at);
         return false;
     }
-    at = is_decoded ? json_find_half_pair(reader->text, start, end) : end;
+    at = is_decoded ? json_text_find_half_pair(text, start, end) : end;
     if (at < end) {
-        json_refuse(reader, "half of a surrogate pair: \\uD800 to \\uDFFF come in twos", at);
+        json_refuse(reader, JSON_ERROR_HALF_PAIR, at);
         return false;
     }
     return true;
@@ -412,7 +291,7 @@ static int json_open(JsonReader *reader, JsonType type)
     JsonEvent event = {.kind = JSON_EVENT_OPEN, .type = type, .at = json_locate_token(reader)};
 
     if (reader->depth == JSON_DEPTH_MAX) {
-        json_refuse(reader, JSON_TOO_DEEP, reader->token_end - 1);
+        json_refuse(reader, JSON_ERROR_TOO_DEEP, reader->token_end - 1);
         return 0;
     }
     json_path_enter(reader);
@@ -482,180 +361,18 @@ static const yajl_callbacks json_callbacks = {
     .yajl_end_array = json_on_end_array,
 };
 
-/* ---- errors ---- */
-
-typedef struct JsonLookalike {
-    const char *bytes;
-    const char *words;
-    bool is_double_quote; /* so that it may be why a string did not end where it was meant to */
-} JsonLookalike;
-
-/* What word processors and web pages put where JSON wants plain characters. */
-static const JsonLookalike json_lookalikes[] = {
-    {"\xE2\x80\x9C", "left curly quote U+201C: use the straight quote \"", true},
-    {"\xE2\x80\x9D", "right curly quote U+201D: use the straight quote \"", true},
-    {"\xE2\x80\x9E", "low quote U+201E: use the straight quote \"", true},
-    {"\xC2\xAB", "guillemet U+00AB: use the straight quote \"", true},
-    {"\xC2\xBB", "guillemet U+00BB: use the straight quote \"", true},
-    {"\xE2\x80\x98", "left single curly quote U+2018: use the straight double quote \"", false},
-    {"\xE2\x80\x99", "right single curly quote U+2019: use the straight double quote \"", false},
-    {"'", "single quote: use the straight double quote \"", false},
-    {"\xC2\xA0", "no-break space U+00A0: use a plain space", false},
-    {"\xE2\x80\x8B", "zero-width space U+200B: remove it", false},
-    {"\xEF\xBB\xBF", "byte order mark U+FEFF: remove it", false},
-};
-
-static const JsonLookalike *json_find_lookalike(const JsonReader *reader, size_t offset)
-{
-    for (size_t i = 0; i < N_ELEMENTS(json_lookalikes); i++) {
-        size_t n = strlen(json_lookalikes[i].bytes);
-
-        if (n <= reader->size - offset &&
-            memcmp(reader->text + offset, json_lookalikes[i].bytes, n) == 0)
-            return &json_lookalikes[i];
-    }
-    return NULL;
-}
-
-/* The double quote that is none between two offsets; *ret_offset tells where. */
-static const JsonLookalike *json_find_quote(const JsonReader *reader, size_t start, size_t end,
-                                            size_t *ret_offset)
-{
-    for (size_t i = start; i < end; i++) {
-        const JsonLookalike *lookalike = json_find_lookalike(reader, i);
-
-        if (lookalike && lookalike->is_double_quote) {
-            *ret_offset = i;
-            return lookalike;
-        }
-    }
-    return NULL;
-}
-
-/*
- * The look-alike that explains an error at `offset`. A string that a curly quote was to close runs on: to
- * the end of its line, which is an error, or to the next straight quote, which was to open another string.
- * Then what that other string holds stands right behind it, where nothing but a separator may.
- */
-static const JsonLookalike *json_find_cause(const JsonReader *reader, size_t offset,
-                                            size_t *ret_offset)
-{
-    const JsonLookalike *lookalike = json_find_lookalike(reader, offset);
-    size_t last = reader->token_end, next = json_skip_between(reader, last);
-
-    if (lookalike) {
-        *ret_offset = offset;
-        return lookalike;
-    }
-    if (next < offset && reader->text[next] == '"')
-        lookalike = json_find_quote(reader, next + 1, offset, ret_offset);
-    if (!lookalike && last > 0 && last < reader->size && reader->text[last - 1] == '"' &&
-        !json_is_blank(reader->text[last]) && !memchr(",:]}/", reader->text[last], 5))
-        lookalike = json_find_quote(reader, json_string_start(reader, last), last, ret_offset);
-    return lookalike;
-}
-
-static bool json_is_word(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' ||
-           c == '-' || c == '.';
-}
-
-static size_t json_word_start(const JsonReader *reader, size_t end)
-{
-    while (end > reader->token_end && json_is_word(reader->text[end - 1]))
-        end--;
-    return end;
-}
-
-/* Where the token begins that ends at `end` and that stands where it may not. */
-static size_t json_token_start(const JsonReader *reader, size_t end)
-{
-    size_t start = json_word_start(reader, end);
-
-    if (end == 0 || start < end)
-        return start;
-    return reader->text[end - 1] == '"' ? json_string_start(reader, end) : end - 1;
-}
-
-/*
- * yajl's words for the error without "parse error: " before and a full stop behind them. *offset, how far
- * yajl had read, becomes where the mistake begins: a token in the wrong place was read to its end.
- */
-static void json_explain_yajl(JsonReader *reader, size_t *offset, char *ret_message, size_t size)
-{
-    const char *words = (const char *)yajl_get_error(reader->yajl, 0, NULL, 0);
-    const char *colon = words ? strstr(words, ": ") : NULL;
-    bool is_lexical = words && strncmp(words, "lexical", 7) == 0;
-    size_t n;
-
-    words = colon ? colon + 2 : "invalid JSON";
-    if (strncmp(words, "after key and value", 19) == 0 || strncmp(words, "trailing", 8) == 0) {
-        *offset = json_skip_blank(reader, reader->token_end);
-    } else if (!is_lexical) {
-        *offset = json_token_start(reader, *offset);
-    } else if (strncmp(words, "invalid char in", 15) == 0) {
-        *offset -= *offset > 0;
-    } else if (strncmp(words, "invalid string in", 17) == 0) {
-        *offset = json_word_start(reader, *offset);
-        words = "a word that is none of true, false and null";
-    } else if (strncmp(words, "invalid bytes", 13) == 0) {
-        size_t start = json_skip_between(reader, reader->token_end);
-
-        *offset = start + utf8_prefix(reader->text + start, *offset - start);
-        words = JSON_BAD_UTF8;
-    }
-    n = strcspn(words, "\n");
-    n -= n > 0 && words[n - 1] == '.';
-    (void)snprintf(ret_message, size, "%.*s", (int)n, words);
-}
-
-/* `offset` is how far yajl had read, and `is_unfinished` that it found nothing wrong up to there. */
-static void json_explain(JsonReader *reader, size_t offset, bool is_unfinished, JsonError *error)
-{
-    const JsonLookalike *lookalike;
-    const char *words = NULL;
-
-    if (reader->refusal) {
-        words = reader->refusal;
-        offset = reader->refused_at;
-    } else if (json_skip_blank(reader, 0) == reader->size) {
-        words = "empty document";
-        offset = 0;
-    } else if (is_unfinished) {
-        offset = json_skip_between(reader, reader->token_end);
-        if (offset + 1 < reader->size && memcmp(reader->text + offset, "/*", 2) == 0) {
-            words = "a comment that is not closed";
-        } else {
-            words = "the document ends before it is complete";
-            offset = reader->size;
-        }
-    } else {
-        json_explain_yajl(reader, &offset, error->message, sizeof(error->message));
-    }
-    lookalike = reader->refusal ? NULL : json_find_cause(reader, offset, &offset);
-    if (lookalike)
-        words = lookalike->words;
-    if (words)
-        (void)snprintf(error->message, sizeof(error->message), "%s", words);
-    reader->scanned = 0;
-    reader->position = (JsonPosition){1, 1};
-    error->at = json_locate(reader, offset);
-}
-
 /* ---- reading ---- */
 
 /* yajl takes the beginning of any token behind the document for a token that is still to come. */
 static bool json_is_trailed(JsonReader *reader)
 {
-    size_t offset = json_skip_blank(reader, reader->token_end);
+    size_t offset = json_text_skip_blank(&reader->text, reader->token_end);
 
-    if (offset == reader->size)
+    if (offset == reader->text.size)
         return false;
     json_refuse(reader,
-                reader->size - offset >= 2 && memcmp(reader->text + offset, "/*", 2) == 0
-                    ? "a comment that is not closed"
-                    : "trailing garbage",
+                json_text_is_comment(&reader->text, offset) ? JSON_ERROR_OPEN_COMMENT
+                                                            : JSON_ERROR_TRAILING,
                 offset);
     return true;
 }
@@ -663,10 +380,28 @@ static bool json_is_trailed(JsonReader *reader)
 /* Whether the whole document begins as a number. */
 static bool json_is_number(const JsonReader *reader)
 {
-    size_t start = json_skip_blank(reader, 0);
+    size_t start = json_text_skip_blank(&reader->text, 0);
 
-    return !reader->is_root_read && start < reader->size &&
-           memchr("-0123456789", reader->text[start], 11);
+    return !reader->is_root_read && start < reader->text.size &&
+           memchr("-0123456789", reader->text.bytes[start], 11);
+}
+
+/* `read_end` is how far yajl had read, and `is_unfinished` that it found nothing wrong up to there. */
+static void json_explain(JsonReader *reader, size_t read_end, bool is_unfinished,
+                         JsonError *ret_error)
+{
+    JsonErrorFacts facts = {
+        .text = &reader->text,
+        .token_end = reader->token_end,
+        .refusal = reader->refusal,
+        .refused_at = reader->refused_at,
+        .is_unfinished = is_unfinished,
+        .read_end = read_end,
+    };
+
+    if (reader->refusal == JSON_ERROR_NOT_REFUSED && !is_unfinished)
+        facts.words = (const char *)yajl_get_error(reader->yajl, 0, NULL, 0);
+    json_error_explain(&facts, ret_error);
 }
 
 /* Reads in a function of its own, so that longjmp() leaves none of its caller's variables undefined. */
@@ -680,16 +415,16 @@ static int json_run(JsonReader *reader, JsonError *ret_error)
     if (setjmp(reader->no_memory) != 0)
         return -ENOMEM;
     reader->yajl = yajl_alloc(&json_callbacks, &allocator, reader);
-    if (reader->flags & JSON_COMMENTS)
+    if (reader->text.has_comments)
         (void)yajl_config(reader->yajl, yajl_allow_comments, 1);
-    status = yajl_parse(reader->yajl, (const unsigned char *)reader->text, reader->size);
+    status = yajl_parse(reader->yajl, (const unsigned char *)reader->text.bytes, reader->text.size);
     offset = yajl_get_bytes_consumed(reader->yajl);
     if (status == yajl_status_ok && json_is_number(reader)) {
         /* yajl ends a number only when something follows it. */
         status = yajl_parse(reader->yajl, &blank, 1);
-        offset = reader->size;
+        offset = reader->text.size;
     }
-    if (status == yajl_status_client_canceled && !reader->refusal)
+    if (status == yajl_status_client_canceled && reader->refusal == JSON_ERROR_NOT_REFUSED)
         return JSON_E_STOPPED;
     if (status == yajl_status_ok && reader->is_root_read && !json_is_trailed(reader))
         return 0;
@@ -702,9 +437,8 @@ int json_read(const char *text, size_t size, unsigned flags, JsonHandler handler
               JsonError *ret_error)
 {
     JsonReader reader = {
-        .text = text ? text : "",
-        .size = size,
-        .flags = flags,
+        .text = {text ? text : "", size, (flags & JSON_COMMENTS) != 0},
+        .has_positions = (flags & JSON_POSITIONS) != 0,
         .handler = handler,
         .userdata = userdata,
         .position = {1, 1},

@@ -60,7 +60,7 @@ size_t utf8_prefix(const char *text, size_t size)
                 continue;
             }
         }
-        n = utf8_decode(text + i, size - i, &character);
+        n = (unsigned char)text[i] < 0x80 ? 1 : utf8_decode(text + i, size - i, &character);
         if (n == 0)
             break;
         i += n;
