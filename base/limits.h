@@ -40,9 +40,6 @@
 /* Nesting of any document: the platform's answers have 6 levels, ours 4. */
 #define JSON_DEPTH_MAX 32
 
-/* What one parsed document may occupy, as a multiple of its text: a tree node costs 13 times `0,`. */
-#define JSON_TREE_FACTOR 64
-
 /* ---- the platform ---- */
 
 /* One answer. A page of 100 instances at 40 KiB each (those with a long description) fits. */
@@ -62,6 +59,12 @@
 
 /* A message of the platform that we keep, show and store. */
 #define PROBLEM_BYTES_MAX 512
+
+/*
+ * How long the platform may go on with a creation after we have lost touch with it. It is documented to take up to
+ * 30 s; gateways in front of it wait for 60 s.
+ */
+#define PLATFORM_WORK_USEC (120 * USEC_PER_SEC)
 
 /* First and longest pause before a transient error is tried again. */
 #define RETRY_MIN_USEC (1 * USEC_PER_SEC)

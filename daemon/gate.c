@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 
-static void gate_drop_rows(Gate *gate)
+void gate_drop_rows(Gate *gate)
 {
     for (size_t i = 0; i < gate->n_rows; i++)
         platform_instance_deinit(&gate->rows[i]);
@@ -117,13 +117,19 @@ bool gate_pause(Gate *gate, const char *problem, usec_t retry_after, usec_t now)
 {
     bool is_news = !gate->is_paused || !gate->problem || !problem ||
                    strcmp(gate->problem, problem) != 0;
+    bool is_pausing = gate->is_paused && gate->until > now;
 
+    /* Answers to what was under way when it was paused are no tries of their own. */
+    if (!is_pausing) {
+        gate->attempts++;
+        gate->delay = backoff_next(gate->delay, digest_random());
+        gate->until = clock_add(now, gate->delay);
+    }
     gate->is_paused = true;
-    gate->attempts++;
-    gate->delay = backoff_next(gate->delay, digest_random());
-    if (gate->delay < retry_after)
+    if (gate->until < clock_add(now, retry_after)) {
         gate->delay = retry_after;
-    gate->until = clock_add(now, gate->delay);
+        gate->until = clock_add(now, retry_after);
+    }
     if (is_news) {
         free(gate->problem);
         gate->problem = problem ? strdup(problem) : NULL;

@@ -53,10 +53,14 @@ Gate *gates_find(const Gates *gates, const Account *account);
 int gates_snapshot(const Gates *gates, Snapshot *snapshot, usec_t now);
 
 /*
- * Nothing goes out for a while: at least `retry_after` when that is not 0, else a pause by decorrelated jitter.
+ * Nothing goes out for a while: at least `retry_after` when that is not 0, else a pause by decorrelated jitter; a pause
+ * that is not over is not begun anew.
  * `problem` is copied. Whether the account was open, or paused for another reason, before: then it is worth telling.
  */
 bool gate_pause(Gate *gate, const char *problem, usec_t retry_after, usec_t now);
+
+/* What a look-up has found is not needed any more; its tokens are wiped. */
+void gate_drop_rows(Gate *gate);
 
 /* Whether it was paused. */
 bool gate_open(Gate *gate);

@@ -235,6 +235,7 @@ static CURLcode http_set_transport(HttpSlot *slot, const HttpRequest *request)
     HTTP_SET(CURLOPT_PROTOCOLS_STR, is_tls ? "https" : "http");
     HTTP_SET(CURLOPT_FOLLOWLOCATION, 0L);
     HTTP_SET(CURLOPT_NOSIGNAL, 1L);
+    HTTP_SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name lookup that hangs in its thread */
     HTTP_SET(CURLOPT_USERAGENT, HTTP_USER_AGENT);
     HTTP_SET(CURLOPT_TIMEOUT_MS, (long)(request->timeout / USEC_PER_MSEC));
     HTTP_SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(connect / USEC_PER_MSEC));
@@ -318,14 +319,19 @@ static usec_t http_retry_after(CURL *easy)
     return (usec_t)seconds * USEC_PER_SEC;
 }
 
-static char *http_next_page(CURL *easy)
+/* NULL in *ret_token when there is none: but only when that is sure, since no next page means "that is all". */
+static int http_next_page(CURL *easy, char **ret_token)
 {
     struct curl_header *header;
+    CURLHcode code;
 
-    if (curl_easy_header(easy, "Elements-Next-Page-Token", 0, CURLH_HEADER, -1, &header) !=
-        CURLHE_OK)
-        return NULL;
-    return *header->value ? strdup(header->value) : NULL;
+    code = curl_easy_header(easy, "Elements-Next-Page-Token", 0, CURLH_HEADER, -1, &header);
+    if (code != CURLHE_OK && code != CURLHE_MISSING && code != CURLHE_NOHEADERS)
+        return -EIO;
+    if (code != CURLHE_OK || !*header->value)
+        return 0;
+    *ret_token = strdup(header->value);
+    return *ret_token ? 0 : -ENOMEM;
 }
 
 static char *http_problem(const HttpSlot *slot, CURLcode code)
@@ -361,7 +367,8 @@ static void http_finish(HttpSlot *slot, CURLcode code)
     answer.status = (int)status;
     if (status != 0) {
         answer.retry_after = http_retry_after(slot->easy);
-        answer.next_page = http_next_page(slot->easy);
+        if (http_next_page(slot->easy, &answer.next_page) < 0)
+            answer.is_complete = false;
     }
     if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
         slot->http->fresh_until = clock_add(clock_boottime(), HTTP_CA_CACHE_USEC);

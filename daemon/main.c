@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -97,6 +98,7 @@ static void main_protect(void)
     (void)prctl(PR_SET_DUMPABLE, 0);
     (void)setrlimit(RLIMIT_CORE, &no_core);
     (void)umask(0077);
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader of stderr that goes must not end the daemon */
 }
 
 static void main_set_level(void)

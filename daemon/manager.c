@@ -314,8 +314,10 @@ static int manager_load(Manager *manager)
                   &load);
     if (r == STORE_E_LOCKED)
         return MANAGER_E_LOCKED;
-    if (r < 0)
+    if (r < 0) {
+        log_error("cannot open the records in %s: %s", manager->paths->state, error_text(r));
         return r;
+    }
     manager_tell_load(&load);
     manager->key = load.snapshot.key;
     r = config_load(manager->paths, &manager->key, &config);

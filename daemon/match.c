@@ -12,7 +12,7 @@
 static bool match_is_wanted(const Entry *entry, const Gate *gate)
 {
     return entry->gate == gate && entry->want &&
-           (!entry->record || !entry->record->token || entry->is_doubted);
+           (!entry->record || !entry->record->token || entry->is_foreign || entry->is_doubted);
 }
 
 static void match_forget(Entry *entry)
@@ -53,12 +53,31 @@ static bool match_is_better(const PlatformInstance *row, const PlatformInstance 
     return row->id < found->id;
 }
 
+static bool match_is_of_element(const PlatformInstance *row, const char *element)
+{
+    return !row->element || !element || strcasecmp(row->element, element) == 0;
+}
+
+/* The one from before the element was changed: of no use, and no reason not to create its successor. */
+static bool match_is_replaced(const Entry *entry, const PlatformInstance *row)
+{
+    const Record *record = entry->record;
+
+    if (!record || match_is_of_element(row, entry->want->element))
+        return false;
+    return (row->id != 0 && row->id == record->replaced_id) ||
+           (entry->is_foreign && match_is_of_element(row, record->element));
+}
+
 static void match_row(Entry *entry, PlatformInstance *row)
 {
     PlatformInstance *found = &entry->found;
 
-    if (row->element && entry->want->element && strcmp(row->element, entry->want->element) != 0)
+    if (match_is_replaced(entry, row))
         return;
+    /* With our tag, but nobody knows why it is of another element: it is there, and cannot be used. */
+    if (!match_is_of_element(row, entry->want->element))
+        row->token = secret_unref(row->token);
     if (entry->is_found && !match_is_better(row, found)) {
         match_add_duplicate(entry, row->id, found->id);
         return;
@@ -69,6 +88,8 @@ static void match_row(Entry *entry, PlatformInstance *row)
     *found = *row;
     *row = (PlatformInstance){};
     entry->is_found = true;
+    /* What was about to be created is there: the POST must not go out any more. */
+    entry->is_post_unsent = false;
 }
 
 /* Puts words around the ids. */
@@ -105,4 +126,5 @@ void match_rows(Registry *registry, Gate *gate)
     for (size_t i = 0; i < registry->n_entries; i++)
         if (match_is_wanted(registry->entries[i], gate))
             match_tell_duplicates(registry->entries[i]);
+    gate_drop_rows(gate);
 }

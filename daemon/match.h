@@ -11,5 +11,5 @@
 #include "daemon/gate.h"
 #include "daemon/registry.h"
 
-/* Sets `found` and `duplicates` of all entries of `gate` that need a look-up, from its rows (some of which it takes). */
+/* Sets `found` and `duplicates` of all entries of `gate` that need a look-up, from its rows, which are gone then. */
 void match_rows(Registry *registry, Gate *gate);

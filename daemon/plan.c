@@ -2,6 +2,11 @@
 
 #include <assert.h>
 
+#include "base/limits.h"
+
+/* For what was found but cannot be used: somebody has to mend it on the platform. */
+#define PLAN_LOOK_AGAIN_USEC RETRY_MAX_USEC
+
 static Plan plan_rest(ServedState state, PlanProblem problem, usec_t due)
 {
     return (Plan){.step = PLAN_REST, .state = state, .problem = problem, .due = due};
@@ -109,7 +114,10 @@ static Plan plan_obtain(const PlanFacts *facts)
     if (facts->is_found && facts->looked_up >= facts->wanted) {
         if (facts->is_found_usable)
             return plan_do(PLAN_ADOPT, SERVED_LOOKING_UP);
-        return plan_rest(SERVED_FAILED, PLAN_PROBLEM_UNUSABLE, USEC_INFINITY);
+        if (facts->now < clock_add(facts->looked_up, PLAN_LOOK_AGAIN_USEC))
+            return plan_wait(PLAN_PROBLEM_UNUSABLE,
+                             clock_add(facts->looked_up, PLAN_LOOK_AGAIN_USEC));
+        return plan_do(PLAN_LOOK_UP, SERVED_LOOKING_UP);
     }
     if (facts->intent == PLAN_INTENT_WRITTEN) {
         if (facts->is_durable)

@@ -145,8 +145,8 @@ typedef struct PlatformStatus {
 } PlatformStatus;
 
 /*
- * 408, 500, 502, 504 come from something that may still be working, or may have finished. So may 413 and 429, which the
- * platform also uses for "took too long", unless they say when to come back.
+ * What a status means when the platform itself says it. Whatever may come from something that is still working, or has
+ * finished, is UNKNOWN: the platform uses 413 and 429 for "took too long", and gateways 503 for a lost upstream.
  */
 static const PlatformStatus platform_statuses[] = {
     {400, PLATFORM_REFUSED, "bad request"},
@@ -164,9 +164,16 @@ static const PlatformStatus platform_statuses[] = {
     {429, PLATFORM_UNKNOWN, "too many requests, or took too long"},
     {500, PLATFORM_UNKNOWN, "internal error of the platform"},
     {502, PLATFORM_UNKNOWN, "bad gateway"},
-    {503, PLATFORM_BUSY, "service unavailable"},
+    {503, PLATFORM_UNKNOWN, "service unavailable"},
     {504, PLATFORM_UNKNOWN, "gateway timed out"},
 };
+
+/* Of these three a Retry-After makes a clear word: not now, come back then. */
+static bool platform_is_put_off(const HttpAnswer *http)
+{
+    return http->retry_after > 0 &&
+           (http->status == 413 || http->status == 429 || http->status == 503);
+}
 
 static PlatformOutcome platform_classify_status(const HttpAnswer *http, const char **ret_words)
 {
@@ -176,9 +183,7 @@ static PlatformOutcome platform_classify_status(const HttpAnswer *http, const ch
         if (platform_statuses[i].status != status)
             continue;
         *ret_words = platform_statuses[i].words;
-        if ((status == 413 || status == 429) && http->retry_after > 0)
-            return PLATFORM_BUSY;
-        return platform_statuses[i].outcome;
+        return platform_is_put_off(http) ? PLATFORM_BUSY : platform_statuses[i].outcome;
     }
     if (status >= 300 && status < 400) {
         *ret_words = "redirect, which is not followed: check the account's \"url\"";
@@ -188,29 +193,38 @@ static PlatformOutcome platform_classify_status(const HttpAnswer *http, const ch
     return status >= 400 && status < 500 ? PLATFORM_REFUSED : PLATFORM_UNKNOWN;
 }
 
-/*
- * What a status means depends on what was asked. That something is not there is believed only in the platform's own
- * words: a gateway's 404, or that of a wrong URL, must not lead to a second instance.
- */
+/* Who says so: the platform signs its errors with a request id, gateways in front of it do not. */
+static bool platform_is_believed(PlatformOutcome outcome, const PlatformError *error)
+{
+    switch (outcome) {
+    case PLATFORM_ABSENT: /* a gateway's 404, or that of a wrong URL, must not lead to a second instance */
+        return error->message && error->request_id;
+    case PLATFORM_REFUSED:
+    case PLATFORM_FORBIDDEN:
+        return error->message || error->request_id;
+    case PLATFORM_DONE:
+    case PLATFORM_UNAUTHORIZED:
+    case PLATFORM_BUSY:
+    case PLATFORM_UNKNOWN:
+        return true;
+    }
+    assert(false);
+    return false;
+}
+
+/* What a status means depends on what was asked, and on who says it. */
 static PlatformOutcome platform_adjust(PlatformMethod method, PlatformOutcome outcome,
                                        const PlatformError *error)
 {
-    bool is_platform = error->message || error->request_id;
+    bool is_create = method == PLATFORM_CREATE;
 
+    if (!platform_is_believed(outcome, error))
+        return is_create ? PLATFORM_UNKNOWN : PLATFORM_BUSY;
     if (outcome != PLATFORM_ABSENT)
         return outcome;
-    switch (method) {
-    case PLATFORM_LIST:
-        return is_platform ? PLATFORM_DONE : PLATFORM_BUSY;
-    case PLATFORM_READ:
-        return is_platform ? PLATFORM_ABSENT : PLATFORM_BUSY;
-    case PLATFORM_CREATE: /* no such element */
-        return PLATFORM_REFUSED;
-    case PLATFORM_EXPLAIN:
-        return PLATFORM_ABSENT;
-    }
-    assert(false);
-    return outcome;
+    if (method == PLATFORM_LIST) /* so it calls an empty list */
+        return PLATFORM_DONE;
+    return is_create ? PLATFORM_REFUSED : PLATFORM_ABSENT;
 }
 
 static int platform_set_problem(PlatformAnswer *answer, const char *format, ...)
@@ -260,13 +274,24 @@ static int platform_read_error(const PlatformQuestion *question, const HttpAnswe
     if ((error.message && platform_hide(question, error.message) < 0) ||
         (error.provider_message && platform_hide(question, error.provider_message) < 0))
         return -ENOMEM;
+    if ((error.message && platform_hide(question, error.message) < 0) ||
+        (error.provider_message && platform_hide(question, error.provider_message) < 0))
+        return -ENOMEM;
     answer->request_id = TAKE_PTR(error.request_id);
-    return platform_set_problem(
-        answer, "%.*s (HTTP %d)%s%.*s%s%s", PROBLEM_BYTES_MAX / 2,
-        error.message ? error.message : words, http->status,
-        error.provider_message ? "; the vendor says: " : "", PROBLEM_BYTES_MAX / 2,
-        error.provider_message ? error.provider_message : "",
-        answer->request_id ? "; request " : "", answer->request_id ? answer->request_id : "");
+    return platform_set_problem(answer, "%.*s (HTTP %d)%s%.*s", PROBLEM_BYTES_MAX / 2,
+                                error.message ? error.message : words, http->status,
+                                error.provider_message ? "; the vendor says: " : "",
+                                PROBLEM_BYTES_MAX / 2,
+                                error.provider_message ? error.provider_message : "");
+}
+
+/* Whether every row shows whose it is. */
+static bool platform_is_tagged(const PlatformAnswer *answer)
+{
+    for (size_t i = 0; i < answer->n_instances; i++)
+        if (!answer->instances[i].has_tags)
+            return false;
+    return true;
 }
 
 static int platform_read_list(const HttpAnswer *http, PlatformAnswer *answer, bool is_whole)
@@ -276,6 +301,11 @@ static int platform_read_list(const HttpAnswer *http, PlatformAnswer *answer, bo
         answer->outcome = PLATFORM_BUSY;
         return platform_set_problem(answer, "the platform's list of instances is broken%s%s",
                                     http->problem ? ": " : "", http->problem ? http->problem : "");
+    }
+    if (!platform_is_tagged(answer)) {
+        /* We asked for tagged ones: one that shows no tags may be any of ours. */
+        answer->outcome = PLATFORM_BUSY;
+        return platform_set_problem(answer, "the platform's list of instances shows no tags");
     }
     if (http->next_page) {
         answer->next_page = strdup(http->next_page);
@@ -298,7 +328,9 @@ static int platform_read_one(const PlatformQuestion *question, const HttpAnswer 
                                     http->status, instance && instance->id ? "token" : "id",
                                     http->problem ? ": " : "", http->problem ? http->problem : "");
     }
-    if (question->method == PLATFORM_READ && instance->id != question->id) {
+    if (question->method == PLATFORM_READ &&
+        (instance->id != question->id ||
+         (instance->name && question->name && strcmp(instance->name, question->name) != 0))) {
         answer->outcome = PLATFORM_UNKNOWN;
         return platform_set_problem(answer, "the platform answered for another instance");
     }

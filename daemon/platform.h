@@ -33,6 +33,7 @@ typedef struct PlatformQuestion {
     const Account *account;
     const char *owner;   /* list */
     const char *page;    /* list: the next-page token of the page before, or NULL */
+    const char *name;    /* read: INSTANCE; a tag that names another is not believed */
     int64_t id;          /* read */
     Secret *token;       /* read: the one that is known, so that no message shows it; may be NULL */
     Secret *body;        /* create */
@@ -57,6 +58,7 @@ typedef struct PlatformInstance {
     char *element; /* element.key */
     char *name;    /* INSTANCE of its tag elementd.OWNER.INSTANCE; NULL when it is not ours */
     bool is_owned; /* carries the tag elementd.OWNER */
+    bool has_tags; /* some are shown: without, nothing can be said about whose it is */
     bool is_disabled;
 } PlatformInstance;
 
@@ -71,7 +73,8 @@ typedef struct PlatformAnswer {
     char **required;     /* explain: keys that are required and have no default, NULL at the end */
     usec_t retry_after;  /* 0: the platform did not say */
     char *request_id;    /* the platform's, or NULL */
-    char *problem;       /* one line for a person, unless DONE; holds no secret of ours */
+    char *
+        problem; /* one line for a person, unless DONE; holds nothing that was sent in confidence */
 } PlatformAnswer;
 
 void platform_answer_deinit(PlatformAnswer *answer);

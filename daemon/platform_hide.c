@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 
-/* Stands for a hidden byte until all are found; no message has one, since it is a control character. */
+/* Stands for a hidden byte until all are found; those that a message has itself are taken out first. */
 #define HIDE_MARK '\x01'
 
 static void hide_bytes(char *text, const char *bytes, size_t size)
@@ -32,7 +32,7 @@ static int hide_on_event(void *userdata, const JsonEvent *event)
 {
     static const char parent[] = "/configuration/";
 
-    if (event->path && event->type == JSON_STRING && event->text &&
+    if (event->path && event->text && /* strings, and numbers by their digits */
         strncmp(event->path, parent, strlen(parent)) == 0)
         hide_bytes(userdata, event->text, event->size);
     return 0;
@@ -59,6 +59,8 @@ int platform_hide(const PlatformQuestion *question, char *text)
 {
     int r = 0;
 
+    for (char *mark = text; (mark = strchr(mark, HIDE_MARK));)
+        *mark = ' ';
     if (question->account) {
         hide_secret(text, question->account->user);
         hide_secret(text, question->account->organization);

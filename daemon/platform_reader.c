@@ -87,6 +87,27 @@ typedef struct ErrorReader {
     int failure;
 } ErrorReader;
 
+/* The documented form: 24 hexadecimal digits. */
+static bool platform_reader_is_request_id(const JsonEvent *event)
+{
+    if (event->type != JSON_STRING || event->size != 24)
+        return false;
+    for (size_t i = 0; i < event->size; i++)
+        if (!strchr("0123456789abcdefABCDEF", event->text[i]))
+            return false;
+    return true;
+}
+
+/* As it came: what is hidden in a message must be found before its line ends are taken out. */
+static int platform_error_take_message(const JsonEvent *event, char **message)
+{
+    if (event->type != JSON_STRING || event->size == 0 || *message ||
+        memchr(event->text, '\0', event->size))
+        return 0;
+    *message = strndup(event->text, platform_reader_fit(event, PLATFORM_MESSAGE_BYTES_MAX));
+    return *message ? 0 : -ENOMEM;
+}
+
 static int platform_error_on_event(void *userdata, const JsonEvent *event)
 {
     ErrorReader *reader = userdata;
@@ -95,12 +116,11 @@ static int platform_error_on_event(void *userdata, const JsonEvent *event)
     if (!event->path || event->kind != JSON_EVENT_VALUE)
         return 0;
     if (strcmp(event->path, "/message") == 0)
-        r = platform_reader_take_text(event, PLATFORM_MESSAGE_BYTES_MAX, &reader->error.message);
+        r = platform_error_take_message(event, &reader->error.message);
     else if (strcmp(event->path, "/providerMessage") == 0)
-        r = platform_reader_take_text(event, PLATFORM_MESSAGE_BYTES_MAX,
-                                      &reader->error.provider_message);
-    else if (strcmp(event->path, "/requestId") == 0)
-        r = platform_reader_take_text(event, 64, &reader->error.request_id);
+        r = platform_error_take_message(event, &reader->error.provider_message);
+    else if (strcmp(event->path, "/requestId") == 0 && platform_reader_is_request_id(event))
+        r = platform_reader_take_text(event, 24, &reader->error.request_id);
     reader->failure = r;
     return r;
 }
@@ -147,7 +167,10 @@ static int platform_reader_take_tag(InstanceReader *reader, const JsonEvent *eve
     size_t prefix_size;
     char prefix[2 * NAME_BYTES_MAX + 32];
 
-    if (event->type != JSON_STRING || !reader->owner || memchr(event->text, '\0', event->size))
+    if (event->type != JSON_STRING)
+        return 0;
+    reader->current.has_tags = true;
+    if (!reader->owner || memchr(event->text, '\0', event->size))
         return 0;
     (void)snprintf(prefix, sizeof(prefix), "elementd.%s", reader->owner);
     if (platform_reader_is_text(event, prefix)) {

@@ -13,9 +13,9 @@
 #include "daemon/platform.h"
 
 typedef struct PlatformError {
-    char *message; /* one line, longer than what is shown of it */
+    char *message; /* as it came, at most 16 times what is shown of it */
     char *provider_message;
-    char *request_id;
+    char *request_id; /* 24 hexadecimal digits */
 } PlatformError;
 
 void platform_error_deinit(PlatformError *error);

@@ -41,6 +41,7 @@ static bool reconciler_has_room(const Reconciler *reconciler)
 static bool entry_is_failed(const Entry *entry)
 {
     return entry->record && entry->record->failure && entry->want && entry->record->has_digests &&
+           !entry->is_foreign &&
            digest_equal(&entry->record->body_digest, &entry->want->body_digest) &&
            digest_equal(&entry->record->labels_digest, &entry->want->labels_digest);
 }
@@ -62,10 +63,9 @@ static const char *entry_config_problem(const Reconciler *reconciler, const Entr
 
 static PlanIntent entry_intent(const Entry *entry)
 {
-    if (entry->record && entry->record->intent != 0)
-        return entry->is_post_unsent ? PLAN_INTENT_WRITTEN : PLAN_INTENT_UNKNOWN;
-    /* Changes after an older document are lost: an intent may have been among them. */
-    return entry->is_recovered ? PLAN_INTENT_UNKNOWN : PLAN_INTENT_NONE;
+    if (!entry->record || entry->record->intent == 0)
+        return PLAN_INTENT_NONE;
+    return entry->is_post_unsent ? PLAN_INTENT_WRITTEN : PLAN_INTENT_UNKNOWN;
 }
 
 static usec_t reconciler_look_up_pause(const Reconciler *reconciler)
@@ -85,9 +85,9 @@ static PlanFacts reconciler_gather(const Reconciler *reconciler, const Entry *en
     return (PlanFacts){
         .now = now,
         .is_broken = entry_config_problem(reconciler, entry) != NULL,
-        .has_token = record && record->token,
+        .has_token = record && record->token && !entry->is_foreign,
         .is_doubted = entry->is_doubted,
-        .is_disabled = record && record->is_disabled,
+        .is_disabled = record && record->is_disabled && !entry->is_foreign,
         .is_failed = entry_is_failed(entry),
         .is_durable = registry_is_durable(reconciler->registry, entry),
         .is_served = record && secret_equal(record->token, entry->token),
@@ -128,7 +128,8 @@ static const char *reconciler_problem(const Reconciler *reconciler, const Entry 
     case PLAN_PROBLEM_STORE:
         return reconciler->store_problem;
     case PLAN_PROBLEM_UNUSABLE:
-        return "the platform has this instance, but shows no id or token for it that can be used";
+        return "the platform has an instance with our tag for it, but shows no id or token that can "
+               "be used, or it is of another element";
     }
     assert(false);
     return NULL;
@@ -172,11 +173,10 @@ static void reconciler_due(Reconciler *reconciler, Entry *entry, usec_t due)
     }
 }
 
-/* Counts the creations that are begun, and lets the next one begin when one has ended. */
+/* Counts the creations that are begun; where one has ended, another may begin at the next tick. */
 static void reconciler_account_room(Reconciler *reconciler, Entry *entry)
 {
     bool is_begun = entry->is_post_unsent || entry->busy == PLAN_BUSY_CREATING;
-    Entry *next;
 
     if (is_begun == entry->is_counted)
         return;
@@ -187,12 +187,8 @@ static void reconciler_account_room(Reconciler *reconciler, Entry *entry)
     }
     assert(reconciler->n_begun > 0);
     reconciler->n_begun--;
-    next = TAILQ_FIRST(&reconciler->waiting);
-    if (next) {
-        TAILQ_REMOVE(&reconciler->waiting, next, room_link);
-        next->is_waiting_for_room = false;
-        reconciler_due(reconciler, next, 0);
-    }
+    if (!TAILQ_EMPTY(&reconciler->waiting))
+        reconciler->operations->wake(reconciler->userdata);
 }
 
 void reconciler_entry(Reconciler *reconciler, Entry *entry)
@@ -237,6 +233,18 @@ void reconciler_all(Reconciler *reconciler)
         reconciler_entry(reconciler, reconciler->registry->entries[i]);
 }
 
+/* Those who wait for room get it in turn, as long as there is any; who does not need it any more leaves the line. */
+static void reconciler_fill_room(Reconciler *reconciler)
+{
+    Entry *next;
+
+    while (reconciler_has_room(reconciler) && (next = TAILQ_FIRST(&reconciler->waiting))) {
+        TAILQ_REMOVE(&reconciler->waiting, next, room_link);
+        next->is_waiting_for_room = false;
+        reconciler_entry(reconciler, next);
+    }
+}
+
 void reconciler_tick(Reconciler *reconciler)
 {
     Registry *registry = reconciler->registry;
@@ -246,6 +254,7 @@ void reconciler_tick(Reconciler *reconciler)
     for (size_t i = 0; i < registry->n_entries; i++)
         if (registry->entries[i]->due <= now)
             reconciler_entry(reconciler, registry->entries[i]);
+    reconciler_fill_room(reconciler);
     for (size_t i = 0; i < registry->n_entries; i++)
         if (registry->entries[i]->due < due)
             due = registry->entries[i]->due;

@@ -49,8 +49,9 @@ int record_copy(const Record *record, Record **ret_record)
     *copy = *record;
     copy->n_refs = 1;
     copy->token = secret_ref(record->token);
-    copy->name = copy->url = copy->element = copy->failure = NULL;
+    copy->name = copy->account = copy->url = copy->element = copy->failure = NULL;
     if (record_set_string(&copy->name, record->name) < 0 ||
+        record_set_string(&copy->account, record->account) < 0 ||
         record_set_string(&copy->url, record->url) < 0 ||
         record_set_string(&copy->element, record->element) < 0 ||
         record_set_string(&copy->failure, record->failure) < 0)
@@ -76,6 +77,7 @@ Record *record_unref(Record *record)
     if (--record->n_refs > 0)
         return NULL;
     free(record->name);
+    free(record->account);
     free(record->url);
     free(record->element);
     free(record->failure);
@@ -106,7 +108,9 @@ typedef struct RecordField {
 static const RecordField record_fields[] = {
     {"name", RECORD_STRING, offsetof(Record, name), NAME_BYTES_MAX},
     {"id", RECORD_ID, offsetof(Record, id), 0},
+    {"replacedId", RECORD_ID, offsetof(Record, replaced_id), 0},
     {"token", RECORD_SECRET, offsetof(Record, token), TOKEN_BYTES_MAX},
+    {"account", RECORD_STRING, offsetof(Record, account), NAME_BYTES_MAX},
     {"url", RECORD_STRING, offsetof(Record, url), CONFIG_FILE_BYTES_MAX},
     {"element", RECORD_STRING, offsetof(Record, element), CONFIG_FILE_BYTES_MAX},
     {"verifiedUSec", RECORD_USEC, offsetof(Record, verified), 0},

@@ -22,10 +22,12 @@ typedef struct Record {
     unsigned n_refs;
 
     char *name;
+    char *account; /* its name in the configuration */
     char *url;     /* of the platform that `id` is an id of */
     char *element; /* element.key */
 
-    int64_t id; /* 0: none */
+    int64_t id;          /* 0: none */
+    int64_t replaced_id; /* of the instance that this one took the place of; 0: none */
     Secret *token;
     usec_t verified; /* realtime: when the platform last confirmed the token; 0: never */
     bool is_disabled;

@@ -86,7 +86,7 @@ static int entry_new(const char *name, const Instance *want, const Gates *gates,
 /* What is durable may be served. */
 static void registry_serve(Entry *entry)
 {
-    Secret *token = entry->record ? entry->record->token : NULL;
+    Secret *token = entry->record && !entry->is_foreign ? entry->record->token : NULL;
 
     if (secret_equal(token, entry->token))
         return;
@@ -112,21 +112,51 @@ static usec_t registry_verify_due(const Record *record, usec_t interval, usec_t 
     return now + digest_random() % (interval / REGISTRY_OVERDUE_PART + 1);
 }
 
+static bool registry_is_same(const char *recorded, const char *declared)
+{
+    return !recorded || !declared || strcmp(recorded, declared) == 0;
+}
+
+/* Whether the record speaks of something else than what is declared now: then its token must not be given out. */
+static bool registry_is_foreign(const Entry *entry, const Record *record)
+{
+    if (!entry->want)
+        return false;
+    return !registry_is_same(record->account, entry->want->account_name) ||
+           !registry_is_same(record->url, entry->gate ? entry->gate->account->url : NULL) ||
+           !registry_is_same(record->element, entry->want->element);
+}
+
 /* What a record of an earlier run means for this one. */
-static void registry_restore(const Registry *registry, Entry *entry, Record *record,
-                             bool is_recovered, usec_t now)
+static void registry_restore(const Registry *registry, Entry *entry, Record *record, usec_t now)
 {
     const Settings *settings = &registry->config->settings;
-    const char *url = entry->gate ? entry->gate->account->url : NULL;
 
-    entry->is_recovered = is_recovered;
-    if (url && record->url && strcmp(url, record->url) != 0)
-        return; /* of another platform: nothing of it holds here */
     entry->record = record_ref(record);
+    entry->is_foreign = registry_is_foreign(entry, record);
     registry_serve(entry);
     if (record->retry != 0)
         entry->retry = clock_add(now, clock_left(record->retry, record->delay, clock_realtime()));
     entry->verify = registry_verify_due(record, settings->verify_interval, now);
+}
+
+/*
+ * Changes are lost that may have been an intent of this entry: it gets one now, so that neither this run nor the next
+ * creates it before the platform can no longer be working on a POST of before.
+ */
+static int registry_suspect(Registry *registry, Entry *entry)
+{
+    Record *record;
+    int r;
+
+    if (!entry->want || (entry->record && (entry->record->token || entry->record->intent != 0)))
+        return 0;
+    r = entry->record ? record_copy(entry->record, &record) : record_new(entry->name, &record);
+    if (r < 0)
+        return r;
+    record->intent = clock_realtime();
+    registry_put(registry, entry, record, true);
+    return 0;
 }
 
 static int record_compare(const void *a, const void *b)
@@ -155,10 +185,12 @@ static int registry_merge(Registry *registry, StoreLoad *load, const Gates *gate
         entry->index = registry->n_entries;
         registry->entries[registry->n_entries++] = entry;
         if (order >= 0)
-            registry_restore(registry, entry, record, load->is_recovered, now);
-        else if (load->is_recovered || load->n_broken > 0)
-            entry->is_recovered = true; /* its record may be the one that could not be read */
-        entry->intent_until = clock_add(now, registry->config->settings.request_timeout);
+            registry_restore(registry, entry, record, now);
+        if (load->is_recovered || load->n_broken > 0)
+            r = registry_suspect(registry, entry);
+        if (r < 0)
+            return r;
+        entry->intent_until = clock_add(now, registry->work_time);
         c += order <= 0;
         s += order >= 0;
         /* A document that names one twice is not ours; its first word counts. */
@@ -169,12 +201,24 @@ static int registry_merge(Registry *registry, StoreLoad *load, const Gates *gate
     return 0;
 }
 
+/* Tests that lose answers cannot wait for two minutes each time. */
+#define REGISTRY_WORK_VARIABLE "ELEMENTD_TEST_WORK_SEC"
+
+static usec_t registry_work_time(const Settings *settings)
+{
+    const char *variable = getenv(REGISTRY_WORK_VARIABLE);
+    usec_t work = variable ? strtoull(variable, NULL, 10) * USEC_PER_SEC : PLATFORM_WORK_USEC;
+
+    return work > settings->request_timeout ? work : settings->request_timeout;
+}
+
 int registry_fill(Registry *registry, Config *config, StoreLoad *load, Gates *gates, usec_t now)
 {
     Snapshot *snapshot = &load->snapshot;
 
     assert(registry->n_entries == 0);
     registry->config = config_ref(config);
+    registry->work_time = registry_work_time(&config->settings);
     registry->entries = calloc(config->n_instances + snapshot->n_records + 1,
                                sizeof(*registry->entries));
     if (!registry->entries)

@@ -40,8 +40,9 @@ typedef struct Entry {
     PlanBusy busy;
     EngineTask *task;
     bool is_post_unsent; /* the record's intent is ours, and no POST has gone out for it */
-    bool is_doubted;     /* the platform does not know the token's instance any more */
-    bool is_recovered;   /* the record may be older than the last one that was durable */
+    bool
+        is_foreign; /* the record is of another account, platform or element than is declared now */
+    bool is_doubted; /* the platform does not know the token's instance any more */
     usec_t intent_until;
     usec_t retry;
     usec_t verify;
@@ -61,8 +62,9 @@ typedef struct Entry {
 TAILQ_HEAD(EntryQueue, Entry);
 
 typedef struct Registry {
-    Config *config;  /* a reference */
-    Entry **entries; /* by name */
+    Config *config;   /* a reference */
+    usec_t work_time; /* for which the platform may go on with a creation that we lost touch with */
+    Entry **entries;  /* by name */
     size_t n_entries;
     uint64_t generation;         /* of the changes that are made now; begins at 1 */
     uint64_t durable_generation; /* everything up to it is on disk */

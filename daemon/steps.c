@@ -48,13 +48,28 @@ static void steps_set_problem(Entry *entry, const char *problem)
     entry->problem = problem ? strdup(problem) : NULL;
 }
 
+/* A refusal is for a person: it names the platform's request, for its support. */
+static void steps_set_refusal(Entry *entry, const PlatformAnswer *answer)
+{
+    char *words;
+
+    if (!answer->problem || !answer->request_id ||
+        asprintf(&words, "%s; request %s", answer->problem, answer->request_id) < 0) {
+        steps_set_problem(entry, answer->problem);
+        return;
+    }
+    free(entry->problem);
+    entry->problem = words;
+}
+
 /* What `record` is about, from what is declared now. */
 static int steps_describe(Record *record, const Entry *entry)
 {
     record->has_digests = true;
     record->body_digest = entry->want->body_digest;
     record->labels_digest = entry->want->labels_digest;
-    if (record_set_string(&record->url, entry->gate->account->url) < 0 ||
+    if (record_set_string(&record->account, entry->want->account_name) < 0 ||
+        record_set_string(&record->url, entry->gate->account->url) < 0 ||
         record_set_string(&record->element, entry->want->element) < 0 ||
         record_set_string(&record->failure, NULL) < 0)
         return -ENOMEM;
@@ -70,7 +85,7 @@ static void steps_settle(Entry *entry, Record *record)
     record->retry = 0;
     entry->retry = 0;
     entry->is_post_unsent = false;
-    entry->is_recovered = false;
+    entry->is_foreign = false;
     entry->is_doubted = false;
     steps_set_problem(entry, NULL);
 }
@@ -99,6 +114,8 @@ static void steps_not_created(Entry *entry, Record *record)
 static void steps_back_off(Reconciler *reconciler, Entry *entry, const PlatformAnswer *answer,
                            bool is_over)
 {
+    /* A verification that has to wait is not worth a commit of its own. */
+    bool is_urgent = is_over;
     usec_t now = clock_boottime();
     Record *record = steps_edit(entry);
     char *words;
@@ -122,7 +139,7 @@ static void steps_back_off(Reconciler *reconciler, Entry *entry, const PlatformA
         free(words);
     }
     steps_set_problem(entry, answer->problem);
-    reconciler_put(reconciler, entry, record, true);
+    reconciler_put(reconciler, entry, record, is_urgent);
 }
 
 /* ---- look up ---- */
@@ -169,7 +186,9 @@ static void steps_adopt(Reconciler *reconciler, Entry *entry, usec_t now)
     _cleanup_(record_unrefp) Record *record = steps_edit(entry);
     char words[96];
 
-    if (!record || (record->intent == 0 && steps_describe(record, entry) < 0)) {
+    /* An intent has said what the body was that may have made it. */
+    if (!record || ((record->intent == 0 || !record->has_digests || entry->is_foreign) &&
+                    steps_describe(record, entry) < 0)) {
         steps_retry_soon(entry);
         return;
     }
@@ -198,6 +217,8 @@ static void steps_intend(Reconciler *reconciler, Entry *entry)
         steps_retry_soon(entry);
         return;
     }
+    if (entry->is_foreign && record->id != 0)
+        record->replaced_id = record->id;
     /* The platform has said that the instance is not there: neither is its token. */
     record->token = secret_unref(record->token);
     record->id = 0;
@@ -205,7 +226,7 @@ static void steps_intend(Reconciler *reconciler, Entry *entry)
     record->is_disabled = false;
     record->intent = clock_realtime();
     entry->is_doubted = false;
-    entry->is_recovered = false;
+    entry->is_foreign = false;
     entry->is_post_unsent = true;
     reconciler_put(reconciler, entry, TAKE_PTR(record), true);
 }
@@ -241,10 +262,17 @@ static void steps_created(Reconciler *reconciler, Entry *entry, PlatformAnswer *
 /* What became of the POST is not known, and the platform may go on with it for as long as a request may take. */
 static void steps_lost(Reconciler *reconciler, Entry *entry, const PlatformAnswer *answer)
 {
-    usec_t now = clock_boottime();
+    usec_t now = clock_boottime(), wait = reconciler->registry->work_time;
     Record *record = steps_edit(entry);
 
-    entry->intent_until = clock_add(now, reconciler_settings(reconciler)->request_timeout);
+    if (record) {
+        record->delay = backoff_next(record->delay, digest_random());
+        if (wait < record->delay)
+            wait = record->delay;
+    }
+    if (wait < answer->retry_after)
+        wait = answer->retry_after;
+    entry->intent_until = clock_add(now, wait);
     entry->wanted = now;
     steps_set_problem(entry, answer->problem);
     steps_log(LOG_WARNING, entry, MESSAGE_INSTANCE_UNKNOWN, answer->request_id,
@@ -259,6 +287,7 @@ static void steps_fail(Reconciler *reconciler, Entry *entry, const char *problem
 {
     Record *record = steps_edit(entry);
 
+    entry->is_foreign = false;
     if (!record || steps_describe(record, entry) < 0 ||
         record_set_string(&record->failure, problem ? problem : "refused by the platform") < 0) {
         record_unref(record);
@@ -299,12 +328,25 @@ static void steps_explain(Reconciler *reconciler, Entry *entry, const PlatformAn
         .timeout = reconciler_settings(reconciler)->request_timeout,
     };
 
-    steps_set_problem(entry, answer->problem);
+    steps_set_refusal(entry, answer);
     if (!reconciler->is_stopping && engine_ask(reconciler->engine, &question, NULL,
                                                steps_on_explained, entry, &entry->task) == 0)
         entry->busy = PLAN_BUSY_CREATING;
     else
-        steps_fail(reconciler, entry, answer->problem);
+        steps_fail(reconciler, entry, entry->problem);
+}
+
+/* Creations of a paused account that have not gone out yet do not. */
+static void steps_call_back(Reconciler *reconciler, const Gate *gate)
+{
+    for (size_t i = 0; i < reconciler->registry->n_entries; i++) {
+        Entry *entry = reconciler->registry->entries[i];
+
+        if (entry->gate != gate || entry->busy != PLAN_BUSY_CREATING || !entry->is_post_unsent)
+            continue;
+        entry->task = engine_task_free(entry->task);
+        entry->busy = PLAN_BUSY_NO;
+    }
 }
 
 /* Not this instance's problem, but its account's. */
@@ -317,6 +359,7 @@ static void steps_unauthorized(Reconciler *reconciler, Entry *entry, const Platf
         reconciler_put(reconciler, entry, record, true);
     }
     reconciler_pause(reconciler, entry->gate, answer->problem, answer->retry_after);
+    steps_call_back(reconciler, entry->gate);
 }
 
 static void steps_on_created(void *userdata, void *subject, PlatformAnswer *answer)
@@ -335,7 +378,8 @@ static void steps_on_created(void *userdata, void *subject, PlatformAnswer *answ
         steps_explain(reconciler, entry, answer);
         break;
     case PLATFORM_FORBIDDEN:
-        steps_fail(reconciler, entry, answer->problem);
+        steps_set_refusal(entry, answer);
+        steps_fail(reconciler, entry, entry->problem);
         break;
     case PLATFORM_UNAUTHORIZED:
         steps_unauthorized(reconciler, entry, answer);
@@ -462,6 +506,8 @@ static void steps_verify(Reconciler *reconciler, Entry *entry)
     PlatformQuestion question = {
         .method = PLATFORM_READ,
         .account = entry->gate->account,
+        .owner = reconciler_settings(reconciler)->owner,
+        .name = entry->name,
         .id = entry->record->id,
         .token = entry->record->token,
         .timeout = reconciler_settings(reconciler)->request_timeout,

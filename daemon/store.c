@@ -104,19 +104,25 @@ static int store_read(int directory_fd, const char *name, StoreLoad *load, char 
                                 &load->n_broken, ret_problem);
 }
 
-/* Keeps a document that cannot be used out of the way of the next commit. */
+/*
+ * Keeps a document that cannot be used under another name too. It stays where it is until a commit replaces it, so that
+ * a run that ends before that does not look like the first one on this host.
+ */
 static int store_set_aside(int directory_fd, const char *what, StoreLoad *load)
 {
     char name[64];
+    bool is_kept;
+    int r;
 
     /* To the microsecond, so that two starts within a second keep both. */
     (void)snprintf(name, sizeof(name), STORE_FILE ".broken-%llu",
                    (unsigned long long)clock_realtime());
-    if (renameat(directory_fd, STORE_FILE, directory_fd, name) < 0)
-        return error_errno();
+    is_kept = linkat(directory_fd, STORE_FILE, directory_fd, name, 0) == 0;
     free(load->problem);
-    if (asprintf(&load->problem, STORE_FILE " cannot be used (%s): set aside as %s", what, name) <
-        0) {
+    r = asprintf(&load->problem, STORE_FILE " cannot be used (%s): %s%s", what,
+                 is_kept ? "kept as " : "and it cannot be kept under another name: ",
+                 is_kept ? name : error_text(errno));
+    if (r < 0) {
         load->problem = NULL;
         return -ENOMEM;
     }

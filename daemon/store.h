@@ -7,7 +7,7 @@
  * a disk. One commit is under way at a time: what changes meanwhile goes into the next, so changes that
  * arrive together share one. A commit that returned 0 is durable (file and directory synced).
  *
- * The directory is locked: a second daemon is told so. A document that cannot be read is set aside under
+ * The directory is locked: a second daemon is told so. A document that cannot be read is kept under
  * another name, and the one before it is tried.
  *
  * Limits: RECORDS_BYTES_MAX, INSTANCES_MAX

@@ -54,7 +54,8 @@ int store_document_format(const Snapshot *snapshot, Buffer *text)
     json_writer_close_object(&writer);
     explicit_bzero(key, sizeof(key));
     r = json_writer_end(&writer);
-    assert(r != JSON_WRITER_E_TEXT); /* all of it was read from JSON, or is ours */
+    if (r == JSON_WRITER_E_TEXT)
+        return -EILSEQ;
     return r == JSON_WRITER_E_FULL ? STORE_DOCUMENT_E_FULL : r;
 }
 

@@ -16,7 +16,7 @@ enum {
     STORE_DOCUMENT_E_FULL,       /* the buffer's ceiling */
 };
 
-/* Appends to `text`. 0, STORE_DOCUMENT_E_FULL or -ENOMEM. */
+/* Appends to `text`. 0, STORE_DOCUMENT_E_FULL, -ENOMEM, or -EILSEQ for a text that is not UTF-8 (a bug). */
 int store_document_format(const Snapshot *snapshot, Buffer *text);
 
 /*

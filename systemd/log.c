@@ -1,6 +1,7 @@
 #include "systemd/log.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,8 +87,12 @@ static void log_to_stderr(int level, const LogFields *fields, const char *messag
     };
     const char *instance = fields ? fields->instance : NULL;
 
-    (void)fprintf(stderr, "elementd: %s: %s%s%s\n", names[level], instance ? instance : "",
-                  instance ? ": " : "", message);
+    struct pollfd reader = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    /* Whoever reads this may have stopped: a line that would block is lost, the loop goes on. */
+    if (poll(&reader, 1, 0) == 1 && (reader.revents & POLLOUT))
+        (void)dprintf(STDERR_FILENO, "elementd: %s: %s%s%s\n", names[level],
+                      instance ? instance : "", instance ? ": " : "", message);
 }
 
 static void log_to_journal(int level, const char *file, int line, const char *function,
