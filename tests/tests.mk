@@ -50,7 +50,7 @@ RUN     = tests/run --build $(BUILD) $(RUN_FLAGS)
 # Warnings are errors in the checks, unless the caller says WERROR=0.
 CHECK_WERROR := $(if $(filter file default,$(origin WERROR)),1,$(WERROR))
 variant = $(MAKE) --no-print-directory WERROR=$(CHECK_WERROR) BUILD=$(BUILD)$(1)
-ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1 \
+ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1 \
            UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
 .PHONY: run-tests check check-asan check-valgrind check-clang check-ndebug check-style demo

@@ -143,7 +143,7 @@ class Site:
 
     def start(self, *rules, env=None, arguments=(), wait=True, prepare=None, pass_fds=(), faults=False):
         """elementd, with faults where there are rules (or faults=True, to set some later)."""
-        extra = {"ELEMENTD_LOG_LEVEL": "debug"}
+        extra = {"ELEMENTD_LOG_LEVEL": "debug", "ELEMENTD_TEST_WORK_SEC": "0"}
         injected = None
         if rules or faults:
             injected = Faults(self.directory, f"daemon{len(self.daemons)}")
