@@ -2,11 +2,16 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+
+/* A node and the text of one digit, each as long as the arena makes it, for the two bytes of `0,`. */
+static_assert((sizeof(JsonValue) + 2 * alignof(max_align_t)) / 2 <= JSON_VALUE_ARENA_FACTOR,
+              "a tree of the smallest nodes fits");
 
 typedef struct JsonBuilder {
     Arena *arena;

@@ -9,6 +9,9 @@
  * Limits: JSON_DEPTH_MAX, and the arena's ceiling
  */
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/arena.h"
 #include "base/json.h"
 
@@ -31,6 +34,24 @@ struct JsonValue {
 
 #define JSON_VALUE_FOREACH(child, parent)                                                          \
     for (const JsonValue *child = (parent)->first; child; child = child->next)
+
+/*
+ * What a tree may take, as a multiple of its text and more: what costs most is `0,` again and again, a node and
+ * its digits, 112 bytes for 2. The constant is for the smallest documents, and one block of an arena.
+ */
+#define JSON_VALUE_ARENA_FACTOR 64
+#define JSON_VALUE_ARENA_BASE   4096
+
+/*
+ * The ceiling of an arena that is for one document of `text_size` bytes, whatever it holds: json_value_parse() then
+ * does not fail at it. Whoever puts more into the arena adds to it.
+ */
+static inline size_t json_value_arena_max(size_t text_size)
+{
+    if (text_size > (SIZE_MAX - JSON_VALUE_ARENA_BASE) / JSON_VALUE_ARENA_FACTOR)
+        return SIZE_MAX;
+    return JSON_VALUE_ARENA_BASE + JSON_VALUE_ARENA_FACTOR * text_size;
+}
 
 /*
  * Reads one document into `arena`. 0, JSON_E_SYNTAX (with *ret_error, which may be NULL), or -ENOMEM,

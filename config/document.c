@@ -8,9 +8,6 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 
-/* Nodes of the smallest document, which JSON_TREE_FACTOR times its bytes would not hold. */
-#define DOCUMENT_ARENA_BASE 4096
-
 /* What an instance adds to its tree: each string once more, with its references replaced. */
 #define DOCUMENT_ARENA_EXTRA (2 * BODY_BYTES_MAX)
 
@@ -174,8 +171,7 @@ int document_init(Document *ret_document, const DocumentSource *source, Problems
         assert(problems->n_errors > 0);
         return DOCUMENT_E_BROKEN;
     }
-    arena_init(&document->arena,
-               DOCUMENT_ARENA_BASE + JSON_TREE_FACTOR * source->size + DOCUMENT_ARENA_EXTRA);
+    arena_init(&document->arena, json_value_arena_max(source->size) + DOCUMENT_ARENA_EXTRA);
     r = json_value_parse(&document->arena, source->text, source->size,
                          JSON_COMMENTS | JSON_POSITIONS, &document->root, &error);
     if (r < 0)

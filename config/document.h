@@ -7,7 +7,7 @@
  * twice and no placeholder of the platform's documentation left in. Reading is apart from checking
  * (config/dropin.h), so that texts in memory can be checked as well.
  *
- * Limits: JSON_DEPTH_MAX, JSON_TREE_FACTOR
+ * Limits: JSON_DEPTH_MAX, and the arena's ceiling
  */
 
 #include <stdbool.h>

@@ -6,19 +6,17 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/json_value.h"
 #include "base/limits.h"
 #include "ipc/complaint.h"
 #include "ipc/methods.h"
-
-/* What one parsed request may occupy. */
-#define SESSION_ARENA_BYTES_MAX ((size_t)REQUEST_BYTES_MAX * JSON_TREE_FACTOR)
 
 void session_shared_init(SessionShared *shared, const ServerOperations *operations, void *userdata)
 {
     *shared = (SessionShared){
         .operations = operations,
         .userdata = userdata,
-        .arena = ARENA_INIT(SESSION_ARENA_BYTES_MAX),
+        .arena = ARENA_INIT(json_value_arena_max(REQUEST_BYTES_MAX)),
         .log_waits = COMPLAINT_RATE_INIT,
     };
     quota_init(&shared->quota);

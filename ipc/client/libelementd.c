@@ -119,7 +119,7 @@ static int elementd_parse(elementd *daemon, const char *text, size_t size, Varli
     int r;
 
     arena_deinit(&daemon->arena);
-    arena_init(&daemon->arena, (size + 1) * JSON_TREE_FACTOR);
+    arena_init(&daemon->arena, json_value_arena_max(size));
     r = varlink_parse_reply(&daemon->arena, text, size, ret_reply);
     if (r < 0)
         return r;
@@ -382,7 +382,7 @@ const char *elementd_strerror(int error)
 /* Copies the members of a JSON object given as text into a call. -EINVAL when it is none. */
 static int elementd_write_parameters(VarlinkWriter *writer, const char *parameters)
 {
-    _cleanup_(arena_deinit) Arena arena = ARENA_INIT(REQUEST_BYTES_MAX * JSON_TREE_FACTOR);
+    _cleanup_(arena_deinit) Arena arena = ARENA_INIT(json_value_arena_max(REQUEST_BYTES_MAX));
     JsonValue *object;
     int r;
 

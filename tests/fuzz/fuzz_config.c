@@ -59,7 +59,7 @@ static void check_body(const Instance *instance)
 {
     const char *text = secret_reveal(instance->body);
     size_t size = secret_size(instance->body);
-    Arena arena = ARENA_INIT(size * JSON_TREE_FACTOR + 4096);
+    Arena arena = ARENA_INIT(json_value_arena_max(size));
     const JsonValue *tags;
     JsonValue *body;
 

@@ -446,7 +446,7 @@ static void write_tree(const JsonValue *value, Buffer *buffer)
 
 static void check_tree(const char *text, size_t size, unsigned flags, bool is_good)
 {
-    Arena arena = ARENA_INIT(JSON_TREE_FACTOR * size + 1024);
+    Arena arena = ARENA_INIT(json_value_arena_max(size));
     Buffer once = BUFFER_INIT(6 * size + 64), twice = BUFFER_INIT(6 * size + 64);
     JsonValue *value = NULL, *again = NULL;
     const JsonValue *duplicate;
@@ -458,7 +458,7 @@ static void check_tree(const char *text, size_t size, unsigned flags, bool is_go
         CHECK(json_value_find_duplicate(value, &duplicate) == 0);
         write_tree(value, &once);
         CHECK(scan_document(buffer_data(&once), buffer_size(&once), false));
-        arena.max += JSON_TREE_FACTOR * buffer_size(&once) + 1024;
+        arena.max += json_value_arena_max(buffer_size(&once));
         r = json_value_parse(&arena, buffer_data(&once), buffer_size(&once), 0, &again, NULL);
         CHECK(r == 0);
         check_same_tree(value, again);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json_value.h"
 #include "base/limits.h"
 #include "ipc/session.h"
 
@@ -132,7 +133,7 @@ static void fuzz_stream(const uint8_t *data, size_t size, uid_t uid, size_t piec
 
 static void fuzz_codec(const uint8_t *data, size_t size)
 {
-    _cleanup_(arena_deinit) Arena arena = ARENA_INIT((size_t)REQUEST_BYTES_MAX * JSON_TREE_FACTOR);
+    _cleanup_(arena_deinit) Arena arena = ARENA_INIT(json_value_arena_max(REQUEST_BYTES_MAX));
     VarlinkReply reply;
     VarlinkCall call;
 

@@ -7,7 +7,7 @@
 #include <event2/event.h>
 
 #include "base/error.h"
-#include "base/limits.h"
+#include "base/json_value.h"
 #include "tests/sandbox/control_call.h"
 #include "tests/sandbox/route.h"
 
@@ -198,7 +198,7 @@ static int control_run(ControlCall *call, const ControlRoute *route, Arena *aren
 
 static int control_serve(ControlCall *call, const char *path)
 {
-    Arena arena = ARENA_INIT(JSON_TREE_FACTOR * (buffer_size(&call->request->body) + 64));
+    Arena arena = ARENA_INIT(json_value_arena_max(buffer_size(&call->request->body)));
     const char *found = "";
     const ControlRoute *route = control_find_route(call->request->method, path, &found);
     int r;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/limits.h"
+#include "base/json_value.h"
 #include "tests/sandbox/control_call.h"
 
 /* ---- planting ---- */
@@ -106,7 +106,7 @@ static int control_plant_one(ControlCall *call, const ControlPlant *plant, const
     int r;
 
     r = control_expand(&call->request->body, plant->start + index, &text);
-    arena_init(&arena, JSON_TREE_FACTOR * (buffer_size(&text) + 64));
+    arena_init(&arena, json_value_arena_max(buffer_size(&text)));
     if (r == 0)
         r = json_value_parse(&arena, buffer_data(&text), buffer_size(&text), 0, &document, NULL);
     if (r == JSON_E_SYNTAX)

@@ -8,7 +8,7 @@
 #include <event2/event.h>
 
 #include "base/error.h"
-#include "base/limits.h"
+#include "base/json_value.h"
 #include "tests/sandbox/api.h"
 #include "tests/sandbox/api_error.h"
 
@@ -232,7 +232,7 @@ static void exchange_read_body(Exchange *exchange, const HttpRequest *request)
     size_t size = buffer_size(&request->body);
     JsonValue *document;
 
-    arena_init(&exchange->arena, JSON_TREE_FACTOR * (size + 64));
+    arena_init(&exchange->arena, json_value_arena_max(size));
     if (size > 0 && json_value_parse(&exchange->arena, buffer_data(&request->body), size, 0,
                                      &document, NULL) == 0)
         exchange->api.document = document;

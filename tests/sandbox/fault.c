@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/limits.h"
+#include "base/json_value.h"
 #include "tests/sandbox/fault_action.h"
 
 struct FaultRule {
@@ -72,7 +72,7 @@ static int fault_copy_document(FaultRule *rule, const JsonValue *object)
     json_writer_value(&writer, object);
     r = json_writer_end(&writer);
     if (r == 0) {
-        arena_init(&rule->arena, JSON_TREE_FACTOR * (buffer_size(&text) + 64));
+        arena_init(&rule->arena, json_value_arena_max(buffer_size(&text)));
         r = json_value_parse(&rule->arena, buffer_data(&text), buffer_size(&text), 0, &document,
                              NULL);
     }

@@ -7,12 +7,11 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/limits.h"
 
 static int journal_replay_line(const char *line, size_t size, JournalHandler handler,
                                void *userdata)
 {
-    Arena arena = ARENA_INIT(JSON_TREE_FACTOR * (size + 64));
+    Arena arena = ARENA_INIT(json_value_arena_max(size));
     JsonValue *document;
     int r;
 

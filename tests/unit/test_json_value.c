@@ -215,29 +215,39 @@ static void test_arena_ceilings(void **state)
     arena_deinit(&arena);
 }
 
-/* JSON_TREE_FACTOR is enough for what costs most. */
-static void test_tree_factor(void **state)
+static void assert_fits(const char *text, size_t size)
+{
+    Arena arena = ARENA_INIT(json_value_arena_max(size));
+    JsonValue *value = NULL;
+
+    assert_int_equal(json_value_parse(&arena, text, size, 0, &value, NULL), 0);
+    arena_deinit(&arena);
+}
+
+/* The ceiling is enough for what costs most, however much there is of it. */
+static void test_arena_max(void **state)
 {
     static const char *const pieces[] = {"0,", "{},", "\"\",", "[],", "{\"\":0},", "{\"\\n\":0},"};
+    static const char *const smallest[] = {"0", "{}", "[0]", "\"\"", "{\"\":0}", "[[[[0]]]]"};
+    static const size_t sizes[] = {1, 2, 40, 100, 5000};
     Buffer text = BUFFER_INIT(100000);
 
     (void)state;
-    for (size_t i = 0; i < N_ELEMENTS(pieces); i++) {
-        JsonValue *value = NULL;
-        Arena arena;
-
+    for (size_t i = 0; i < N_ELEMENTS(smallest); i++)
+        assert_fits(smallest[i], strlen(smallest[i]));
+    for (size_t i = 0; i < N_ELEMENTS(pieces) * N_ELEMENTS(sizes); i++) {
         buffer_clear(&text);
         assert_int_equal(buffer_append_string(&text, "["), 0);
-        for (size_t k = 0; k < 5000; k++)
-            assert_int_equal(buffer_append_string(&text, pieces[i]), 0);
+        for (size_t k = 0; k < sizes[i % N_ELEMENTS(sizes)]; k++)
+            assert_int_equal(buffer_append_string(&text, pieces[i / N_ELEMENTS(sizes)]), 0);
         assert_int_equal(buffer_append_string(&text, "0]"), 0);
-        arena_init(&arena, JSON_TREE_FACTOR * buffer_size(&text));
-        assert_int_equal(
-            json_value_parse(&arena, buffer_data(&text), buffer_size(&text), 0, &value, NULL), 0);
-        assert_int_equal(value->n_children, 5001);
-        arena_deinit(&arena);
+        assert_fits(buffer_data(&text), buffer_size(&text));
     }
     buffer_deinit(&text);
+
+    assert_true(json_value_arena_max(SIZE_MAX / 128) < SIZE_MAX);
+    assert_true(json_value_arena_max(SIZE_MAX / 64) == SIZE_MAX);
+    assert_true(json_value_arena_max(SIZE_MAX) == SIZE_MAX);
 }
 
 static void test_find(void **state)
@@ -305,7 +315,7 @@ static void test_many_members(void **state)
 {
     enum { N = 100000 };
     Buffer text = BUFFER_INIT(32 * N);
-    Arena arena = ARENA_INIT(JSON_TREE_FACTOR * 32 * (size_t)N);
+    Arena arena = ARENA_INIT(json_value_arena_max(32 * (size_t)N));
     const JsonValue *duplicate = NULL;
     JsonValue *object = NULL;
 
@@ -345,7 +355,7 @@ int main(void)
         cmocka_unit_test(test_scalars),        cmocka_unit_test(test_tree),
         cmocka_unit_test(test_foreach),        cmocka_unit_test(test_positions),
         cmocka_unit_test(test_errors),         cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_arena_ceilings), cmocka_unit_test(test_tree_factor),
+        cmocka_unit_test(test_arena_ceilings), cmocka_unit_test(test_arena_max),
         cmocka_unit_test(test_find),           cmocka_unit_test(test_duplicates),
         cmocka_unit_test(test_many_members),   cmocka_unit_test(test_is_text),
     };

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/json_value.h"
 #include "base/limits.h"
 
 #define ARENA_MAX (4 * 1024 * 1024)
@@ -147,8 +148,7 @@ static void test_parse_expensive(void **state)
 
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(pieces); i++) {
-        _cleanup_(arena_deinit)
-            Arena arena = ARENA_INIT((size_t)REQUEST_BYTES_MAX * JSON_TREE_FACTOR);
+        _cleanup_(arena_deinit) Arena arena = ARENA_INIT(json_value_arena_max(REQUEST_BYTES_MAX));
         _cleanup_(buffer_deinit) Buffer text = BUFFER_INIT(REQUEST_BYTES_MAX);
         VarlinkCall call;
 
