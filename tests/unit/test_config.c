@@ -293,12 +293,14 @@ static void test_instances_limit(void **state)
 {
     const Tree *tree = *state;
     _cleanup_(config_unrefp) Config *config = NULL, *more = NULL;
+    static const char first[] = "etc/elementd/instances.d/i00001.json";
     char name[64];
 
     put_base(tree);
-    for (int i = 1; i < INSTANCES_MAX; i++) {
+    tree_put(tree, first, "{" ELEMENT "}", 0644);
+    for (int i = 2; i < INSTANCES_MAX; i++) {
         (void)snprintf(name, sizeof(name), "etc/elementd/instances.d/i%05d.json", i);
-        tree_put(tree, name, "{" ELEMENT "}", 0644);
+        tree_put_again(tree, name, first);
     }
     config = load_tree(tree, "");
     assert_int_equal(config->n_instances, INSTANCES_MAX);

@@ -93,6 +93,14 @@ void tree_put(const Tree *tree, const char *name, const char *text, mode_t mode)
     tree_put_bytes(tree, name, text, strlen(text), mode);
 }
 
+void tree_put_again(const Tree *tree, const char *name, const char *existing)
+{
+    const char *path = tree_path(tree, name);
+
+    tree_make_folders(path);
+    assert_int_equal(link(tree_path(tree, existing), path), 0);
+}
+
 void tree_link(const Tree *tree, const char *name, const char *target)
 {
     const char *path = tree_path(tree, name);

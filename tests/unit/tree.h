@@ -22,5 +22,8 @@ const char *tree_path(const Tree *tree, const char *name);
 void tree_put(const Tree *tree, const char *name, const char *text, mode_t mode);
 void tree_put_bytes(const Tree *tree, const char *name, const void *data, size_t size, mode_t mode);
 
+/* Gives a file that was put as `existing` another name as well, which costs much less than another file. */
+void tree_put_again(const Tree *tree, const char *name, const char *existing);
+
 /* Makes a link `name` that leads to `target` as it stands. */
 void tree_link(const Tree *tree, const char *name, const char *target);
