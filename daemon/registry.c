@@ -149,7 +149,7 @@ static int registry_suspect(Registry *registry, Entry *entry)
     Record *record;
     int r;
 
-    if (!entry->want || (entry->record && (entry->record->token || entry->record->intent != 0)))
+    if (!entry->want || (entry->record && entry->record->intent != 0))
         return 0;
     r = entry->record ? record_copy(entry->record, &record) : record_new(entry->name, &record);
     if (r < 0)
@@ -186,7 +186,7 @@ static int registry_merge(Registry *registry, StoreLoad *load, const Gates *gate
         registry->entries[registry->n_entries++] = entry;
         if (order >= 0)
             registry_restore(registry, entry, record, now);
-        if (load->is_recovered || load->n_broken > 0)
+        if (load->is_recovered || (load->n_broken > 0 && !entry->record))
             r = registry_suspect(registry, entry);
         if (r < 0)
             return r;

@@ -118,6 +118,8 @@ static int store_set_aside(int directory_fd, const char *what, StoreLoad *load)
     (void)snprintf(name, sizeof(name), STORE_FILE ".broken-%llu",
                    (unsigned long long)clock_realtime());
     is_kept = linkat(directory_fd, STORE_FILE, directory_fd, name, 0) == 0;
+    if (!is_kept && errno == EPERM) /* a directory: it can only be moved away */
+        is_kept = renameat(directory_fd, STORE_FILE, directory_fd, name) == 0;
     free(load->problem);
     r = asprintf(&load->problem, STORE_FILE " cannot be used (%s): %s%s", what,
                  is_kept ? "kept as " : "and it cannot be kept under another name: ",

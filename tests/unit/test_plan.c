@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/limits.h"
 
 #define NOW    (1000 * USEC_PER_SEC)
 #define WANTED (900 * USEC_PER_SEC)  /* from here on a look-up counts */
@@ -105,6 +106,7 @@ static const Word plan_words[] = {
     TIME("ends-now", intent_until, NOW),
     TIME("ends-later", intent_until, ENDS),
     /* When the last complete look-up began. */
+    TIME("looked-long-ago", looked_up, NOW - RETRY_MAX_USEC),
     TIME("looked-too-early", looked_up, WANTED - 1),
     TIME("looked-at-wanted", looked_up, WANTED),
     TIME("looked-before-ended", looked_up, ENDED - 1),
@@ -193,7 +195,8 @@ static const Row plan_rows[] = {
     {"found, without room",               "looked-at-wanted found usable no-room",      STEP(ADOPT, LOOKING_UP)},
     {"found just too early",              "looked-too-early found usable",              STEP(LOOK_UP, LOOKING_UP)},
     {"found, next look-up running",       "looked-at-wanted found usable looking-up",   REST(LOOKING_UP, NONE, NEVER)},
-    {"found, without id or token",        "looked-at-wanted found",                     REST(FAILED, UNUSABLE, NEVER)},
+    {"found, without id or token",        "looked-at-wanted found",                     RETRY(WAITING, UNUSABLE, WANTED + RETRY_MAX_USEC)},
+    {"found so, long ago",                "looked-long-ago always-wanted found",        STEP(LOOK_UP, LOOKING_UP)},
     {"found so, but too early",           "looked-too-early found",                     STEP(LOOK_UP, LOOKING_UP)},
 
     /* … or does not: intent, commit, POST */
@@ -209,7 +212,7 @@ static const Row plan_rows[] = {
     {"intent, but found meanwhile",       "written looked-just-now found usable",       STEP(ADOPT, LOOKING_UP)},
     {"intent, commit under way, found meanwhile", "written undurable looked-just-now found usable",
                                                                                         STEP(ADOPT, LOOKING_UP)},
-    {"intent, but found meanwhile without token", "written looked-just-now found",      REST(FAILED, UNUSABLE, NEVER)},
+    {"intent, but found meanwhile without token", "written looked-just-now found",      RETRY(WAITING, UNUSABLE, NOW + RETRY_MAX_USEC)},
     {"intent, another look-up running",   "written looked-at-wanted looking-up",        REST(LOOKING_UP, NONE, NEVER)},
     {"POST under way",                    "written looked-at-wanted creating",          REST(CREATING, NONE, NEVER)},
     {"POST gone out",                     "unknown ends-later creating",                REST(CREATING, NONE, NEVER)},
@@ -223,7 +226,7 @@ static const Row plan_rows[] = {
     {"lost, not there a pause ago",       "unknown ends-later looked-pause-ago",        STEP(LOOK_UP, LOOKING_UP)},
     {"lost, found",                       "unknown ends-later looked-just-now found usable",
                                                                                         STEP(ADOPT, LOOKING_UP)},
-    {"lost, found without token",         "unknown ends-later looked-just-now found",   REST(FAILED, UNUSABLE, NEVER)},
+    {"lost, found without token",         "unknown ends-later looked-just-now found",   RETRY(WAITING, UNUSABLE, NOW + RETRY_MAX_USEC)},
     {"lost, found before it was lost",    "unknown ends-later looked-recently wanted-now found usable",
                                                                                         RETRY(WAITING, INSTANCE, LATER)},
     {"lost, the platform ends now",       "unknown ends-now looked-recently",           STEP(LOOK_UP, LOOKING_UP)},

@@ -205,9 +205,12 @@ static void assert_outcome(const Ask *question, PlatformOutcome expected)
 
 /* What kind of body a row is about. */
 typedef enum Body {
-    ANY,
-    OURS,  /* the platform's own words */
-    OTHER, /* of a gateway, or none */
+    ANY = 7,
+    SIGNED = 1, /* the platform's own: words and request id */
+    HALF = 2,   /* one of the two, as gateways have them too */
+    OTHER = 4,  /* of a gateway, or none */
+    SPOKEN = SIGNED | HALF,
+    UNSIGNED = HALF | OTHER,
 } Body;
 
 typedef enum Retry {
@@ -233,39 +236,58 @@ static const struct {
 } statuses[] = {
     {100, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
     {199, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
-    {300, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
-    {301, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
-    {302, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
-    {304, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
-    {307, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
-    {308, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
-    {399, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
-    {400, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {300, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {300, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
+    {301, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {301, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
+    {302, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {302, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
+    {304, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {304, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
+    {307, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {307, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
+    {308, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {308, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
+    {399, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {399, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
+    {400, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {400, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
     {401, ANY,   EITHER,  UNAUTHORIZED, UNAUTHORIZED, UNAUTHORIZED, UNAUTHORIZED},
-    {402, ANY,   EITHER,  FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN},
-    {403, ANY,   EITHER,  FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN},
+    {402, SPOKEN, EITHER, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN},
+    {402, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
+    {403, SPOKEN, EITHER, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN},
+    {403, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
     /* That there is none is believed in the platform's own words alone. */
-    {404, OURS,  EITHER,  OK,      ABSENT,  REFUSED, ABSENT},
-    {404, OTHER, EITHER,  BUSY,    BUSY,    REFUSED, ABSENT},
-    {405, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
-    {406, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
-    {407, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {404, SIGNED, EITHER, OK,      ABSENT,  REFUSED, ABSENT},
+    {404, UNSIGNED, EITHER, BUSY,  BUSY,    UNKNOWN, BUSY},
+    {405, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {405, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
+    {406, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {406, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
+    {407, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {407, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
     {408, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
     {409, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
-    {410, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {410, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {410, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
     /* Also "took too long": without a time to come back, it may be at work. */
     {413, ANY,   WITHOUT, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
     {413, ANY,   WITH,    BUSY,    BUSY,    BUSY,    BUSY},
-    {415, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
-    {418, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
-    {422, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {415, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {415, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
+    {418, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {418, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
+    {422, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {422, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
     {429, ANY,   WITHOUT, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
     {429, ANY,   WITH,    BUSY,    BUSY,    BUSY,    BUSY},
-    {499, ANY,   EITHER,  REFUSED, REFUSED, REFUSED, REFUSED},
+    {499, SPOKEN, EITHER, REFUSED, REFUSED, REFUSED, REFUSED},
+    {499, OTHER, EITHER,  BUSY,    BUSY,    UNKNOWN, BUSY},
     {500, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
     {501, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
     {502, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
-    {503, ANY,   EITHER,  BUSY,    BUSY,    BUSY,    BUSY},
+    {503, ANY,   WITHOUT, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
+    {503, ANY,   WITH,    BUSY,    BUSY,    BUSY,    BUSY},
     {504, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
     {520, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
     {599, ANY,   EITHER,  UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN},
@@ -279,18 +301,18 @@ static void test_statuses(void **state)
     /* An error that carries an instance, or a list, changes nothing: it is not an answer to the question. */
     static const struct {
         const char *text;
-        bool is_ours;
+        Body body;
     } bodies[] = {
-        {WORDS, true},
-        {"{\"message\":\"Sorry.\"}", true},
-        {"{\"requestId\":\"56c5e8d5e4b0d8b7f3a1c9d2\"}", true},
-        {WORDS "<", true},
-        {"<html><body>Sorry.</body></html>", false},
-        {"", false},
-        {"[]", false},
-        {"[{\"id\":42,\"token\":\"t\",\"tags\":[\"elementd.o\",\"elementd.o.i\"]}]", false},
-        {"{\"id\":42,\"token\":\"t\"}", false},
-        {"{\"message\":null}", false},
+        {WORDS, SIGNED},
+        {"{\"message\":\"Sorry.\"}", HALF},
+        {"{\"requestId\":\"56c5e8d5e4b0d8b7f3a1c9d2\"}", HALF},
+        {WORDS "<", SIGNED},
+        {"<html><body>Sorry.</body></html>", OTHER},
+        {"", OTHER},
+        {"[]", OTHER},
+        {"[{\"id\":42,\"token\":\"t\",\"tags\":[\"elementd.o\",\"elementd.o.i\"]}]", OTHER},
+        {"{\"id\":42,\"token\":\"t\"}", OTHER},
+        {"{\"message\":null}", OTHER},
     };
 
     (void)state;
@@ -305,8 +327,7 @@ static void test_statuses(void **state)
                         .is_broken = is_broken,
                     };
 
-                    if ((statuses[i].body != ANY &&
-                         (statuses[i].body == OURS) != bodies[j].is_ours) ||
+                    if (!(statuses[i].body & bodies[j].body) ||
                         (statuses[i].retry_after != EITHER &&
                          (statuses[i].retry_after == WITH) != is_retry))
                         continue;
@@ -344,13 +365,13 @@ static void test_error_words(void **state)
     PlatformAnswer answer = ask(&(Ask){
         .method = PLATFORM_CREATE,
         .status = 400,
-        .text = "{\"requestId\":\"r1\",\"message\":\"Missing\\nfield\",\"providerMessage\":\"no\"}",
+        .text =
+            "{\"requestId\":\"0123456789abcdefABCDEF01\",\"message\":\"Missing\\nfield\",\"providerMessage\":\"no\"}",
     });
 
     (void)state;
-    assert_string_equal(answer.problem,
-                        "Missing field (HTTP 400); the vendor says: no; request r1");
-    assert_string_equal(answer.request_id, "r1");
+    assert_string_equal(answer.problem, "Missing field (HTTP 400); the vendor says: no");
+    assert_string_equal(answer.request_id, "0123456789abcdefABCDEF01");
     platform_answer_deinit(&answer);
     answer = ask(&(Ask){.method = PLATFORM_LIST, .status = 502, .text = "<html>"});
     assert_string_equal(answer.problem, "bad gateway (HTTP 502)");
@@ -380,7 +401,7 @@ static void test_error_words_are_cut(void **state)
         answer = ask(&(Ask){.method = PLATFORM_CREATE, .status = 400, .text = text});
         assert_in_range(strlen(answer.problem), 1, PROBLEM_BYTES_MAX + 128);
         assert_true(utf8_is_valid(answer.problem, strlen(answer.problem)));
-        assert_in_range(strlen(answer.request_id), 1, 64);
+        assert_null(answer.request_id);
         platform_answer_deinit(&answer);
     }
 }
@@ -573,10 +594,11 @@ static void test_read(void **state)
 
 static void test_list(void **state)
 {
-    PlatformAnswer answer = ask(&(Ask){.method = PLATFORM_LIST,
-                                       .status = 200,
-                                       .text = "[" ROW("1", "a") ",{\"id\":2},3," ROW("4", "b") "]",
-                                       .next_page = "p2"});
+    PlatformAnswer answer = ask(
+        &(Ask){.method = PLATFORM_LIST,
+               .status = 200,
+               .text = "[" ROW("1", "a") ",{\"id\":2,\"tags\":[\"x\"]},3," ROW("4", "b") "]",
+               .next_page = "p2"});
 
     (void)state;
     assert_int_equal(answer.outcome, PLATFORM_DONE);
@@ -593,6 +615,18 @@ static void test_list(void **state)
     assert_int_equal(answer.n_instances, 0);
     assert_null(answer.next_page);
     platform_answer_deinit(&answer);
+}
+
+/* We ask for tagged ones: a row that shows no tags may be any of ours, and must not count as none. */
+static void test_list_without_tags(void **state)
+{
+    (void)state;
+    assert_outcome(&(Ask){.method = PLATFORM_LIST,
+                          .status = 200,
+                          .text = "[" ROW("1", "a") ",{\"id\":2,\"token\":\"t\"}]"},
+                   BUSY);
+    assert_outcome(
+        &(Ask){.method = PLATFORM_LIST, .status = 200, .text = "[{\"id\":2,\"tags\":[]}]"}, BUSY);
 }
 
 /* Half a list would make "not there" of what is there, and a second instance of it. */
@@ -659,6 +693,7 @@ int main(void)
         cmocka_unit_test(test_unreadable_success),
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list_without_tags),
         cmocka_unit_test(test_list_is_whole),
         cmocka_unit_test(test_explain),
     };

@@ -405,16 +405,11 @@ static void test_several(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new),
-        cmocka_unit_test(test_references),
-        cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_write),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_fine),
-        cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_containers_as_fields),
-        cmocka_unit_test(test_one_digest),
-        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_new),        cmocka_unit_test(test_references),
+        cmocka_unit_test(test_copy),       cmocka_unit_test(test_write),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_fine),
+        cmocka_unit_test(test_broken),     cmocka_unit_test(test_containers_as_fields),
+        cmocka_unit_test(test_one_digest), cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_several),
     };
 
