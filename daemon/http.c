@@ -240,7 +240,8 @@ static CURLcode http_set_transport(HttpSlot *slot, const HttpRequest *request)
     HTTP_SET(CURLOPT_TIMEOUT_MS, (long)(request->timeout / USEC_PER_MSEC));
     HTTP_SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(connect / USEC_PER_MSEC));
     HTTP_SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    HTTP_SET(CURLOPT_PIPEWAIT, 1L);
+    /* TLS tells at once whether connections can be shared; without it that shows in the first answer only. */
+    HTTP_SET(CURLOPT_PIPEWAIT, is_tls ? 1L : 0L);
     HTTP_SET(CURLOPT_SSL_VERIFYPEER, 1L);
     HTTP_SET(CURLOPT_SSL_VERIFYHOST, 2L);
     HTTP_SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -323,14 +324,19 @@ static usec_t http_retry_after(CURL *easy)
 static int http_next_page(CURL *easy, char **ret_token)
 {
     struct curl_header *header;
+    const char *value;
     CURLHcode code;
 
     code = curl_easy_header(easy, "Elements-Next-Page-Token", 0, CURLH_HEADER, -1, &header);
     if (code != CURLHE_OK && code != CURLHE_MISSING && code != CURLHE_NOHEADERS)
         return -EIO;
-    if (code != CURLHE_OK || !*header->value)
+    if (code != CURLHE_OK)
         return 0;
-    *ret_token = strdup(header->value);
+    /* libcurl 7.88 gives the end of the line as the value of an empty header. */
+    value = header->value + strspn(header->value, " \t\r\n");
+    if (!*value)
+        return 0;
+    *ret_token = strdup(value);
     return *ret_token ? 0 : -ENOMEM;
 }
 

@@ -274,9 +274,6 @@ static int platform_read_error(const PlatformQuestion *question, const HttpAnswe
     if ((error.message && platform_hide(question, error.message) < 0) ||
         (error.provider_message && platform_hide(question, error.provider_message) < 0))
         return -ENOMEM;
-    if ((error.message && platform_hide(question, error.message) < 0) ||
-        (error.provider_message && platform_hide(question, error.provider_message) < 0))
-        return -ENOMEM;
     answer->request_id = TAKE_PTR(error.request_id);
     return platform_set_problem(answer, "%.*s (HTTP %d)%s%.*s", PROBLEM_BYTES_MAX / 2,
                                 error.message ? error.message : words, http->status,

@@ -135,14 +135,15 @@ static const char *reconciler_problem(const Reconciler *reconciler, const Entry 
     return NULL;
 }
 
-static void reconciler_log(const Entry *entry, ServedState before, ServedState state,
+static void reconciler_log(const Entry *entry, ServedState before, const Plan *plan,
                            const char *problem)
 {
     LogFields fields = registry_log_fields(entry, NULL);
 
     log_full(LOG_DEBUG, &fields, "%s -> %s%s%s", served_state_name(before),
-             served_state_name(state), problem ? ": " : "", problem ? problem : "");
-    if (state != SERVED_FAILED || !entry->want)
+             served_state_name(plan->state), problem ? ": " : "", problem ? problem : "");
+    /* Problems of the configuration have been told, all of them, when it was loaded. */
+    if (plan->state != SERVED_FAILED || plan->problem == PLAN_PROBLEM_CONFIG)
         return;
     fields.message_id = MESSAGE_INSTANCE_FAILED;
     log_full(LOG_ERR, &fields, "cannot be provisioned until its configuration changes: %s",
@@ -157,7 +158,7 @@ static void reconciler_show(Reconciler *reconciler, Entry *entry, const Plan *pl
     if (!registry_publish(entry, plan, problem, now))
         return;
     if (before != plan->state)
-        reconciler_log(entry, before, plan->state, problem);
+        reconciler_log(entry, before, plan, problem);
     if (entry->want)
         reconciler->operations->changed(reconciler->userdata, entry);
 }
@@ -270,20 +271,21 @@ void reconciler_put(Reconciler *reconciler, Entry *entry, Record *record, bool i
         reconciler->operations->wake(reconciler->userdata);
 }
 
-void reconciler_pause(Reconciler *reconciler, Gate *gate, const char *problem, usec_t retry_after)
+void reconciler_pause(Reconciler *reconciler, Gate *gate, const PlatformAnswer *answer)
 {
     const LogFields fields = {
         .message_id = MESSAGE_ACCOUNT_PAUSED,
         .account = gate->account->name,
+        .request_id = answer->request_id,
     };
     usec_t now = clock_boottime();
 
-    if (gate_pause(gate, problem, retry_after, now))
+    if (gate_pause(gate, answer->problem, answer->retry_after, now))
         log_full(LOG_WARNING, &fields,
                  "account %s: %s; nothing is created or changed meanwhile, tokens go on being "
                  "served; next try in %" PRIu64 " s",
-                 gate->account->name, problem ? problem : "out of memory",
-                 (gate->until - now) / USEC_PER_SEC);
+                 gate->account->name, answer->problem ? answer->problem : "out of memory",
+                 (gate->until - now + USEC_PER_SEC - 1) / USEC_PER_SEC);
     reconciler->registry->has_changes = true;
     reconciler->operations->wake(reconciler->userdata);
 }

@@ -63,8 +63,8 @@ const Settings *reconciler_settings(const Reconciler *reconciler);
 /* registry_put(), and a commit soon when it is urgent. */
 void reconciler_put(Reconciler *reconciler, Entry *entry, Record *record, bool is_urgent);
 
-/* gate_pause() and gate_open(), told once. */
-void reconciler_pause(Reconciler *reconciler, Gate *gate, const char *problem, usec_t retry_after);
+/* gate_pause(), for what `answer` says, and gate_open(); each is told when it is news. */
+void reconciler_pause(Reconciler *reconciler, Gate *gate, const PlatformAnswer *answer);
 void reconciler_open(Reconciler *reconciler, Gate *gate);
 
 /* ---- for the end ---- */

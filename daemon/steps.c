@@ -144,6 +144,14 @@ static void steps_back_off(Reconciler *reconciler, Entry *entry, const PlatformA
 
 /* ---- look up ---- */
 
+/* For an error of ours (negative), else for what the platform has said. */
+static void steps_pause(Reconciler *reconciler, Gate *gate, int error, const PlatformAnswer *answer)
+{
+    const PlatformAnswer own = {.problem = (char *)error_text(error)};
+
+    reconciler_pause(reconciler, gate, error < 0 ? &own : answer);
+}
+
 static void steps_on_page(void *userdata, void *subject, PlatformAnswer *answer)
 {
     Reconciler *reconciler = userdata;
@@ -157,8 +165,7 @@ static void steps_on_page(void *userdata, void *subject, PlatformAnswer *answer)
         r = gate_look_up_next(gate, reconciler->engine, settings->owner, settings->request_timeout,
                               steps_on_page);
     if (r < 0 || progress == GATE_FAILED) {
-        reconciler_pause(reconciler, gate, r < 0 ? error_text(r) : answer->problem,
-                         answer->retry_after);
+        steps_pause(reconciler, gate, r, answer);
     } else if (progress == GATE_DONE) {
         reconciler_open(reconciler, gate);
         match_rows(reconciler->registry, gate);
@@ -176,7 +183,7 @@ static void steps_look_up(Reconciler *reconciler, Entry *entry, usec_t now)
     r = gate_look_up(entry->gate, reconciler->engine, settings->owner, settings->request_timeout,
                      steps_on_page, now);
     if (r < 0)
-        reconciler_pause(reconciler, entry->gate, error_text(r), 0);
+        steps_pause(reconciler, entry->gate, r, NULL);
 }
 
 /* ---- adopt ---- */
@@ -358,7 +365,7 @@ static void steps_unauthorized(Reconciler *reconciler, Entry *entry, const Platf
         steps_not_created(entry, record);
         reconciler_put(reconciler, entry, record, true);
     }
-    reconciler_pause(reconciler, entry->gate, answer->problem, answer->retry_after);
+    reconciler_pause(reconciler, entry->gate, answer);
     steps_call_back(reconciler, entry->gate);
 }
 
@@ -490,7 +497,7 @@ static void steps_on_verified(void *userdata, void *subject, PlatformAnswer *ans
         steps_disabled(reconciler, entry, answer);
         break;
     case PLATFORM_UNAUTHORIZED:
-        reconciler_pause(reconciler, entry->gate, answer->problem, answer->retry_after);
+        reconciler_pause(reconciler, entry->gate, answer);
         break;
     case PLATFORM_REFUSED:
     case PLATFORM_BUSY:
