@@ -26,6 +26,7 @@ struct EngineTask {
     PlatformMethod method;
     int64_t id;
     char *owner;
+    char *name;
     Secret *token;
     Secret *user;
     Secret *organization;
@@ -121,6 +122,7 @@ static void engine_on_answer(void *userdata, HttpAnswer *http)
         .method = task->method,
         .account = &account,
         .owner = task->owner,
+        .name = task->name,
         .id = task->id,
         .token = task->token,
         .body = task->body,
@@ -155,6 +157,11 @@ static int engine_task_fill(EngineTask *task, const PlatformQuestion *question)
     if (question->owner) {
         task->owner = strdup(question->owner);
         if (!task->owner)
+            return -ENOMEM;
+    }
+    if (question->name) {
+        task->name = strdup(question->name);
+        if (!task->name)
             return -ENOMEM;
     }
     task->body = secret_ref(question->body);
@@ -213,6 +220,7 @@ EngineTask *engine_task_free(EngineTask *task)
     free(task->url);
     free(task->ca_file);
     free(task->owner);
+    free(task->name);
     secret_unref(task->authorization);
     secret_unref(task->body);
     secret_unref(task->token);
