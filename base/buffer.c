@@ -87,6 +87,7 @@ int buffer_append(Buffer *buffer, const void *data, size_t size)
     r = buffer_reserve(buffer, size, &space);
     if (r != 0)
         return r;
+    assert(space);
     memcpy(space, data, size);
     buffer_commit(buffer, size);
     return 0;

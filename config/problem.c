@@ -62,6 +62,9 @@ static void problem_shorten(char *text)
 }
 
 static int problem_init(Problem *problem, const char *file, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+
+static int problem_init(Problem *problem, const char *file, const char *format, va_list arguments)
 {
     problem->file = strdup(file);
     if (!problem->file || vasprintf(&problem->message, format, arguments) < 0) {

@@ -178,6 +178,7 @@ static int registry_merge(Registry *registry, StoreLoad *load, const Gates *gate
         Entry *entry;
         int r;
 
+        assert(order < 0 || record);
         r = entry_new(order <= 0 ? want->name : record->name, order <= 0 ? want : NULL, gates, now,
                       &entry);
         if (r < 0)

@@ -102,7 +102,8 @@ static int rules_parse_member(FaultsRule *rule, const char *key, const char *val
     if (strcmp(key, "short") != 0)
         return -1;
     r = rules_parse_number(value, 1, &number);
-    rule->short_max = (size_t)number;
+    if (r == 0)
+        rule->short_max = (size_t)number;
     return r;
 }
 

@@ -236,7 +236,7 @@ static bool scan_value(Scan *scan, unsigned depth)
 
 static bool scan_document(const char *text, size_t size, bool has_comments)
 {
-    Scan scan = {text, size, 0, has_comments};
+    Scan scan = {text ? text : "", size, 0, has_comments};
 
     return scan_blank(&scan) && scan_value(&scan, 0) && scan_blank(&scan) && scan.at == size;
 }

@@ -18,9 +18,12 @@
 #include "base/limits.h"
 #include "tests/unit/declared.h"
 
-#define NOW      (1000 * USEC_PER_SEC)
-#define YEAR     (365 * 24 * 3600 * USEC_PER_SEC)
-#define PATIENCE USEC_PER_SEC /* what a test may take between two looks at the wall clock */
+#define NOW (1000 * USEC_PER_SEC)
+
+/* Such a pause is over at NOW, however it was drawn. */
+#define PAUSED_LONG_AGO 1
+#define YEAR            (365 * 24 * 3600 * USEC_PER_SEC)
+#define PATIENCE        USEC_PER_SEC /* what a test may take between two looks at the wall clock */
 
 typedef struct Fixture {
     struct event_base *base;
@@ -257,7 +260,7 @@ static void test_snapshot(void **state)
     declared_add_account(fixture->config, "over", "https://example.com");
     make_gates(fixture);
     (void)gate_pause(&fixture->gates.items[0], "no", 20 * USEC_PER_SEC, NOW);
-    (void)gate_pause(&fixture->gates.items[2], "no", 0, NOW - 1000 * USEC_PER_SEC + 1);
+    (void)gate_pause(&fixture->gates.items[2], "no", 0, PAUSED_LONG_AGO);
     realtime = clock_realtime();
     assert_int_equal(gates_snapshot(&fixture->gates, &snapshot, NOW), 0);
     assert_int_equal(snapshot.n_pauses, 2);
