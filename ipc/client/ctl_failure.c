@@ -210,7 +210,7 @@ static int ctl_failure_denied(const Ctl *ctl, const CtlFailure *failure, Buffer 
         return r;
     return buffer_printf(words,
                          "may not have %s of \"%s\"; to change that, add \"user:%.*s\" to \"%s\" "
-                         "in \"elementd\" of %s, then: systemctl reload elementd",
+                         "in \"elementd\" of %s, then: systemctl restart elementd",
                          failure->right->what, failure->instance, (int)buffer_size(&user),
                          buffer_data(&user), failure->right->list, file);
 }

@@ -367,7 +367,7 @@ static void test_failure_denied(void **state)
     tree_put(tree, "usr/lib/elementd/instances.d/x.json", "", 0600);
     assert_denied(tree, &failure, "\" to \"allow\" in \"elementd\" of /");
     assert_denied(tree, &failure,
-                  "/usr/lib/elementd/instances.d/x.json, then: systemctl reload elementd");
+                  "/usr/lib/elementd/instances.d/x.json, then: systemctl restart elementd");
     tree_put(tree, "run/elementd/instances.d/x.json", "", 0600);
     assert_denied(tree, &failure, "/run/elementd/instances.d/x.json, then");
     tree_put(tree, "etc/elementd/instances.d/x.json", "", 0600);
