@@ -138,23 +138,25 @@ def test_a_mistyped_url_does_not_lose_the_record(site):
     assert site.platform.posts() == [] and len(site.platform.instances()) == 1
 
 
-@pytest.mark.parametrize("end", ["kill", "stop"])
-def test_a_document_that_is_damaged_during_a_post_and_two_runs_after_it(site, end):
-    """The first of them ends before it has written anything; its successor must not take itself for the first ever."""
-    kill_during_a_post(site)
+def damage_document(site):
     site.records_file.write_text("x")
+
+
+def damage_record(site):
+    edit_document(site, lambda document: document["records"][0].update(attempts=-1))
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+@pytest.mark.parametrize("damage", [damage_document, damage_record])
+def test_records_that_are_damaged_during_a_post_and_two_runs_after_it(site, damage, end):
+    """They may have held an intent. The first run ends before it has written anything, and its successor must not take
+    itself for the first ever."""
+    kill_during_a_post(site)
+    damage(site)
     if end == "kill":
-        site.start("renameat:path=records.json:kill=before", wait=False).wait_for_death()
+        site.start("fsync:delay=20s").kill()
     else:
         site.start().stop()
-    site.start()
-    is_the_only_one(site)
-
-
-def test_a_document_with_one_broken_record(site):
-    """What it said is not known: it may have been an intent."""
-    kill_during_a_post(site)
-    edit_document(site, lambda document: document["records"][0].update(attempts=-1))
     site.start()
     is_the_only_one(site)
 
