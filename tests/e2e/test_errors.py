@@ -59,6 +59,51 @@ def test_secrets_in_a_platforms_message_are_not_shown(site):
     assert "Invalid password" in row["problem"]
 
 
+@pytest.mark.parametrize("secret", ["-----BEGIN KEY-----\nMIIEvQIBADANB\n-----END KEY-----\n", 84711234567])
+def test_secrets_of_more_than_one_line_and_numbers_are_not_shown_either(site, secret):
+    site.settings()
+    site.account()
+    site.instance("one", {"element": {"key": "anything"}, "name": "one", "configuration": {"key": secret}})
+    site.platform.fault("status", method="POST", status=400, count=-1, message=f"The key {secret} is bad.")
+    daemon = site.start()
+    problem = site.wait_for_state("one", "failed")["problem"]
+    assert "The key *** is bad." in problem, problem
+    daemon.wait_for_log("is bad")
+    daemon.stop()
+    for text in (problem, daemon.output(), site.records_file.read_text()):
+        assert "MIIEvQIBADANB" not in text and "84711234567" not in text
+
+
+PAUSED = "nothing is created or changed meanwhile"
+
+
+def test_a_burst_of_401_is_one_pause_and_calls_back_what_was_not_sent(site):
+    names = [f"new{i:02}" for i in range(12)]
+    site.simple(*names, parallel=4)
+    site.platform.fault("delay", method="POST", ms=300, count=-1)
+    site.platform.fault("status", method="POST", status=401, count=-1)
+    site.platform.fault("status", method="GET", status=401, skip=1, count=-1)
+    daemon = site.start()
+    for name in names:
+        site.wait_for_state(name, "waiting")
+    wait_until(lambda: len([post for post in site.platform.posts() if post["status"]]) == 4, "all that were sent are answered")
+    daemon.stop()
+    [pause] = site.document()["pauses"]
+    assert pause["attempts"] == 1, pause
+    assert daemon.output().count(PAUSED) == 1
+    assert len(site.platform.posts()) == 4, "only those that were under way"
+
+
+def test_a_problem_that_stays_the_same_is_logged_once(site):
+    """Whatever number the platform gives to the request that had it."""
+    site.simple("one")
+    site.platform.settings(revokeAccount={"user": site.user, "organization": site.organization})
+    daemon = site.start()
+    wait_until(lambda: any(pause["attempts"] == 2 for pause in (site.document() or {}).get("pauses", [])), "two tries")
+    assert len(site.platform.requests()) == 2
+    assert daemon.output().count(PAUSED) == 1
+
+
 def test_bad_account_secrets_create_nothing_and_cached_tokens_go_on(site):
     """With one probe at a time for the account, however many instances wait; right secrets end it."""
     site.simple("old")
