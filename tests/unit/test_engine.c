@@ -35,6 +35,7 @@ typedef struct Fixture {
     Config *config;
     Account *account;
     Secret *body;
+    Secret *token;
 } Fixture;
 
 /* One question, and what came of it. */
@@ -64,6 +65,7 @@ static void setup_with(void **state, unsigned parallel)
     fixture->config = declared_new();
     fixture->account = declared_add_account(fixture->config, "default", url);
     fixture->body = declared_secret("{\"configuration\":{\"a\":\"hunter2\"}}");
+    fixture->token = declared_secret("s3cret");
     *state = fixture;
 }
 
@@ -82,6 +84,7 @@ static int teardown(void **state)
     event_base_free(fixture->base);
     config_unref(fixture->config);
     secret_unref(fixture->body);
+    secret_unref(fixture->token);
     free(fixture);
     return 0;
 }
@@ -123,6 +126,7 @@ static PlatformQuestion question_of(const Ask *ask, PlatformMethod method)
         .name = "i",
         .id = 42,
         .body = method == PLATFORM_CREATE ? ask->fixture->body : NULL,
+        .token = ask->fixture->token,
         .element = "jira",
         .timeout = ORIGIN_PATIENCE_USEC,
     };
@@ -252,6 +256,8 @@ static void test_answer_is_read_as_asked(void **state)
         {PLATFORM_CREATE, 400,
          "{\"requestId\":\"56c5e8d5e4b0d8b7f3a1c9d2\",\"message\":\"hunter2, user, organization\"}",
          PLATFORM_REFUSED, "***, ***, *** (HTTP 400)"},
+        {PLATFORM_READ, 500, "{\"message\":\"what is s3cret, user?\"}", PLATFORM_UNKNOWN,
+         "what is ***, ***? (HTTP 500)"},
     };
     Fixture *fixture = *state;
 

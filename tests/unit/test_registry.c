@@ -510,9 +510,14 @@ static void test_token_goes(void **state)
     registry_committed(registry, begin_commit(fixture));
     assert_serves(entry, NULL);
     assert_true(registry_is_durable(registry, entry));
-    registry_put(registry, entry, NULL, true);
-    assert_null(entry->record);
-    assert_serves(entry, NULL);
+    /* One that is served. */
+    for (int is_record = 0; is_record < 2; is_record++) {
+        registry_put(registry, entry, record_of("a", "t"), true);
+        registry_committed(registry, begin_commit(fixture));
+        assert_serves(entry, "t");
+        registry_put(registry, entry, is_record ? record_of("a", NULL) : NULL, true);
+        assert_serves(entry, NULL);
+    }
 }
 
 /* What need not be durable asks for no commit, and goes with the next. */
