@@ -218,8 +218,8 @@ static void test_keys_that_look_like_paths(void **state)
     static const char *const texts[] = {
         "{\"element/key\":\"k\",\"/id\":1,\"[]\":{\"id\":1,\"token\":\"t\"},\"id/\":1}",
         "{\"element\":{\"element\":{\"key\":\"k\"}},\"x\":{\"id\":1,\"token\":\"t\"},\"\":{\"id\":1}}",
-        "{\"element\":[{\"key\":\"k\"}],\"id\\u0000\":1,\"token\\u0000x\":\"t\",\"tags\":{\"[]\":"
-        "\"elementd.o\",\"name\":\"elementd.o\"}}",
+        ("{\"element\":[{\"key\":\"k\"}],\"id\\u0000\":1,\"token\\u0000x\":\"t\",\"tags\":{\"[]\":"
+         "\"elementd.o\",\"name\":\"elementd.o\"}}"),
         "{\"ID\":1,\"Token\":\"t\",\"Id\":1,\"tag\":[\"elementd.o\"],\"tags\":\"elementd.o\"}",
     };
 
