@@ -107,6 +107,7 @@ static const Word plan_words[] = {
     TIME("ends-later", intent_until, ENDS),
     /* When the last complete look-up began. */
     TIME("looked-long-ago", looked_up, NOW - RETRY_MAX_USEC),
+    TIME("looked-almost-again", looked_up, NOW - RETRY_MAX_USEC + 1),
     TIME("looked-too-early", looked_up, WANTED - 1),
     TIME("looked-at-wanted", looked_up, WANTED),
     TIME("looked-before-ended", looked_up, ENDED - 1),
@@ -114,6 +115,7 @@ static const Word plan_words[] = {
     TIME("looked-pause-ago", looked_up, NOW - PAUSE),
     TIME("looked-recently", looked_up, NOW - PAUSE + 1),
     TIME("looked-just-now", looked_up, NOW),
+
     TIME("always-wanted", wanted, 0),
     TIME("wanted-now", wanted, NOW),
 };
@@ -197,6 +199,7 @@ static const Row plan_rows[] = {
     {"found, next look-up running",       "looked-at-wanted found usable looking-up",   REST(LOOKING_UP, NONE, NEVER)},
     {"found, without id or token",        "looked-at-wanted found",                     RETRY(WAITING, UNUSABLE, WANTED + RETRY_MAX_USEC)},
     {"found so, long ago",                "looked-long-ago always-wanted found",        STEP(LOOK_UP, LOOKING_UP)},
+    {"found so, not quite as long ago",   "looked-almost-again always-wanted found",    RETRY(WAITING, UNUSABLE, LATER)},
     {"found so, but too early",           "looked-too-early found",                     STEP(LOOK_UP, LOOKING_UP)},
 
     /* … or does not: intent, commit, POST */
@@ -471,8 +474,7 @@ static bool endless_rest_has_an_end(const PlanFacts *facts, const Plan *plan)
     return facts->is_broken || facts->busy != PLAN_BUSY_NO || facts->is_looking_up ||
            (is_without_token(facts) && facts->is_failed) ||
            (facts->has_token && !facts->is_served) ||
-           (facts->intent == PLAN_INTENT_WRITTEN && !facts->is_durable) ||
-           (facts->is_found && !facts->is_found_usable) || !facts->has_room;
+           (facts->intent == PLAN_INTENT_WRITTEN && !facts->is_durable) || !facts->has_room;
 }
 
 /* A token that is served is called so, whatever else goes on. */
@@ -553,7 +555,8 @@ static uint64_t facts_of(uint64_t number, PlanFacts *facts)
 {
     static const usec_t moments[] = {0, NOW, LATER};
     static const usec_t pauses[] = {0, NOW - 1, NOW, LATER};
-    static const usec_t look_ups[] = {0, WANTED - 1, WANTED, ENDED - 1, ENDED, NOW - PAUSE, NOW};
+    static const usec_t look_ups[] = {0,     NOW - RETRY_MAX_USEC, WANTED - 1, WANTED, ENDED - 1,
+                                      ENDED, NOW - PAUSE,          NOW};
     unsigned digit;
 
     *facts = plan_usual;
