@@ -1,6 +1,5 @@
 #include "config/account.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -175,7 +174,12 @@ int account_parse(const DocumentSource *source, Problems *problems, Account **re
     r = problems_close(problems, &account->problem);
     if (r < 0)
         return r;
-    assert(account->problem || (account->url && account->user && account->organization));
+    if (!account->problem && (!account->url || !account->user || !account->organization)) {
+        /* A check that is missing costs this account, not the daemon. */
+        account->problem = strdup("it cannot be used");
+        if (!account->problem)
+            return -ENOMEM;
+    }
     *ret_account = TAKE_PTR(account);
     return 0;
 }

@@ -155,6 +155,7 @@ static int body_expand(Document *document, JsonValue *value, bool is_configurati
 
 /* ---- checks of what is then there ---- */
 
+/* As it is written: an element's name is shown to everybody, so it must not come out of a secret. */
 static int body_check_element(Document *document, char **ret_element)
 {
     const JsonValue *key = json_value_find(json_value_find(document->root, "element"), "key");
@@ -164,6 +165,10 @@ static int body_check_element(Document *document, char **ret_element)
     if (key->size == 0 || !json_value_is_text(key)) {
         document_error(document, key->at,
                        "\"element.key\" must be the key of an element, such as \"jira\"");
+        return 0;
+    }
+    if (strchr(key->text, '$')) {
+        document_error(document, key->at, "references are not replaced in \"element.key\"");
         return 0;
     }
     *ret_element = strdup(key->text);
@@ -190,6 +195,8 @@ int body_check(Document *document, char **ret_element)
     int r;
 
     r = schema_check(&body_schema, document, document->root, NULL);
+    if (r == 0)
+        r = body_check_element(document, ret_element);
     if (r < 0)
         return r;
     for (JsonValue *member = document->root->first; member; member = member->next) {
@@ -200,7 +207,7 @@ int body_check(Document *document, char **ret_element)
             return r;
     }
     body_check_tags(document);
-    return body_check_element(document, ret_element);
+    return 0;
 }
 
 /* ---- writing ---- */

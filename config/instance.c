@@ -1,6 +1,5 @@
 #include "config/instance.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,17 +124,62 @@ static bool instance_has_our_keys(const JsonValue *object)
     return true;
 }
 
+/* Keys that say who may have what: wherever they stand, they are meant for us. */
+static bool instance_is_access_key(const JsonValue *member)
+{
+    static const char *const keys[] = {"allow", "allow-authorization", "on-remove"};
+
+    for (size_t i = 0; i < N_ELEMENTS(keys); i++)
+        if (strcasecmp(member->key, keys[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool instance_has_access_key(const JsonValue *object)
+{
+    if (object->type != JSON_OBJECT)
+        return false;
+    JSON_VALUE_FOREACH(member, object)
+        if (instance_is_access_key(member))
+            return true;
+    return false;
+}
+
+/* Access keys, or `elementd` itself, where the platform would get them. */
+static void instance_check_misplaced(Document *document, const JsonValue *object, bool is_root)
+{
+    if (!object || object->type != JSON_OBJECT)
+        return;
+    JSON_VALUE_FOREACH(member, object)
+        if (instance_is_access_key(member))
+            document_error(document, member->key_at, "\"%s\" belongs into \"" BODY_OUR_KEY "\"",
+                           member->key);
+        else if (!is_root && strcasecmp(member->key, BODY_OUR_KEY) == 0)
+            document_error(document, member->key_at,
+                           "\"" BODY_OUR_KEY "\" belongs to the top of the file");
+}
+
+static bool instance_looks_like_ours(const JsonValue *member)
+{
+    size_t distance;
+
+    if (strcmp(member->key, BODY_OUR_KEY) == 0)
+        return false;
+    distance = schema_distance(member->key, member->key_size, BODY_OUR_KEY, strlen(BODY_OUR_KEY));
+    return strcasecmp(member->key, BODY_OUR_KEY) == 0 ||
+           (distance <= 3 && (instance_has_our_keys(member) || instance_has_access_key(member)));
+}
+
 /*
- * Unknown keys go to the platform. Not so one that looks like a slip in `elementd` itself: its lists would be
- * sent away instead of being kept to.
+ * Unknown keys go to the platform. Not so what looks like a slip in `elementd` itself, or stands at the wrong
+ * place: its lists would be sent away instead of being kept to.
  */
 static void instance_check_misspelled(Document *document)
 {
+    instance_check_misplaced(document, document->root, true);
+    instance_check_misplaced(document, json_value_find(document->root, "element"), false);
     JSON_VALUE_FOREACH(member, document->root) {
-        size_t distance = schema_distance(member->key, member->key_size, BODY_OUR_KEY,
-                                          strlen(BODY_OUR_KEY));
-
-        if (distance > 0 && distance <= 3 && instance_has_our_keys(member))
+        if (instance_looks_like_ours(member))
             document_error(document, member->key_at,
                            "unknown key \"%.64s\"; did you mean \"" BODY_OUR_KEY "\"?",
                            member->key);
@@ -147,6 +191,9 @@ static bool instance_is_silent(const Document *document)
 {
     const JsonValue *ours = json_value_find(document->root, BODY_OUR_KEY);
 
+    /* What is wrong so far is wrong with the file as such, or with `elementd`: who knows what it was to say. */
+    if (document->problems->n_errors > 0)
+        return false;
     JSON_VALUE_FOREACH(member, document->root)
         if (instance_has_our_keys(member) && member != ours)
             return false;
@@ -295,7 +342,12 @@ int instance_parse(const DocumentSource *source, const InstanceContext *context,
     r = instance_inherit_problem(instance, context);
     if (r < 0)
         return r;
-    assert(instance->problem || (instance->body && instance->element && instance->account));
+    if (!instance->problem && (!instance->body || !instance->element || !instance->account)) {
+        /* A check that is missing costs this instance, not the daemon. */
+        instance->problem = strdup("it cannot be used");
+        if (!instance->problem)
+            return -ENOMEM;
+    }
     *ret_instance = TAKE_PTR(instance);
     return 0;
 }

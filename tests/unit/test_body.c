@@ -117,7 +117,7 @@ static void test_body_references(void **state)
     tree_put(tree, "credentials/key", "jira\n", 0400);
     (void)setenv("CREDENTIALS_DIRECTORY", tree_path(tree, "credentials"), 1);
     assert_body(
-        "{\"element\": {\"key\": \"${credential:key}\"}, \"name\": \"$$1\",\n"
+        "{\"element\": {\"key\": \"jira\"}, \"name\": \"$$1\",\n"
         "\"configuration\": {\"p\": \"<${credential:jira}>\", \"$k\": \"v\"},\n"
         "\"tags\": [\"${credential:tag}\"], \"deep\": [{\"x\": [\"${credential:tag}$$\"]}],\n"
         "\"elementd\": {\"allow\": [\"unit:$a${credential:none}\"]}}",
@@ -157,7 +157,11 @@ static void test_body_broken(void **state)
         {"{\"element\": {\"key\": \"a\\u0000b\"}}", "i.json:1:21: " NO_KEY},
         {"{\"element\": {\"key\": \"<INSERT_KEY>\"}}",
          "i.json:1:21: placeholder <INSERT_KEY> is left in: replace it by the value\n"},
+        /* An element's name is shown to everybody, so it must not come out of a secret. */
+        {"{\"element\": {\"key\": \"$$jira\"}}",
+         "i.json:1:21: references are not replaced in \"element.key\"\n"},
         {"{\"element\": {\"key\": \"$" PARSED_CANARY "\"}}",
+         "i.json:1:21: references are not replaced in \"element.key\"\n"
          "i.json:1:21: \"$\" begins a reference: write \"$$\" for a dollar sign\n"},
         {"{" PARSED_ELEMENT ",\n\"name\": 5,\n\"tags\": \"" PARSED_CANARY
          "\",\n\"configuration\": []}",

@@ -184,13 +184,28 @@ static void test_misspelled(void **state)
          "i.json:1:30: unknown key \"elementD\"; did you mean \"elementd\"?\n"},
         {"{" PARSED_ELEMENT ", \"elements\": {\"account\": \"eu\"}}",
          "i.json:1:30: unknown key \"elements\"; did you mean \"elementd\"?\n"},
+        {"{" PARSED_ELEMENT ", \"elements\": {\"x\": 1, \"allow\": []}}",
+         "i.json:1:30: unknown key \"elements\"; did you mean \"elementd\"?\n"},
+        {"{" PARSED_ELEMENT ", \"ELEMENTD\": 5}",
+         "i.json:1:30: unknown key \"ELEMENTD\"; did you mean \"elementd\"?\n"},
+        {"{" PARSED_ELEMENT ", \"allow\": []}",
+         "i.json:1:30: \"allow\" belongs into \"elementd\"\n"},
+        {"{" PARSED_ELEMENT ", \"Allow-Authorization\": []}",
+         "i.json:1:30: \"Allow-Authorization\" belongs into \"elementd\"\n"},
+        {"{\"element\": {\"key\": \"jira\", \"elementd\": {\"allow\": []}}}",
+         "i.json:1:29: \"elementd\" belongs to the top of the file\n"},
     };
 
     (void)state;
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-        instance_free(parsed(rows[i].text, rows[i].told));
-    instance_free(parsed("{" PARSED_ELEMENT ", \"elements\": {\"x\": 1, \"allow\": []}}", ""));
-    instance_free(parsed("{" PARSED_ELEMENT ", \"elements\": {}, \"elementD\": 5}", ""));
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        Instance *instance = parsed(rows[i].text, rows[i].told);
+
+        /* Whatever it was to say of access, it was not the default list. */
+        assert_int_equal(instance->allow.n_entries, 0);
+        instance_free(instance);
+    }
+    instance_free(parsed("{" PARSED_ELEMENT ", \"elements\": {\"x\": 1, \"y\": []}}", ""));
+    instance_free(parsed("{" PARSED_ELEMENT ", \"elements\": {}, \"elemental\": 5}", ""));
 }
 
 /* ---- accounts, owner ---- */
