@@ -237,6 +237,9 @@ static int method_run(Call *call, const MethodCheck *checks, size_t n)
         if (r != 0)
             return r == METHOD_E_REFUSED ? 0 : r;
     }
+    /* Nobody reads the answer, and making one is all that these methods do: no work for a peer to give away. */
+    if (call->message && call->message->oneway)
+        return 0;
     return call->method->answer(call);
 }
 

@@ -33,6 +33,7 @@ static Served *backend_next(void *userdata, const Served *previous)
     size_t i = previous ? (size_t)(backend_instance(backend, previous) - backend->instances) + 1
                         : 0;
 
+    backend->n_nexts++;
     return i < backend->n ? &backend->instances[i].served : NULL;
 }
 

@@ -23,6 +23,7 @@ typedef struct Backend {
     BackendInstance instances[BACKEND_INSTANCES_MAX];
     size_t n;
     size_t n_finds; /* times that an instance was looked for */
+    size_t n_nexts; /* times that the next one was asked for */
 } Backend;
 
 /* For ServerOperations; userdata is the Backend. */
