@@ -2,7 +2,7 @@
  * elementd: arguments, the process itself, and nothing else.
  */
 
-#include <assert.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -88,6 +88,18 @@ static int main_parse(int argc, char **argv, Options *ret_options)
         return EXIT_FAILURE;
     }
     return -1;
+}
+
+/* A missing standard descriptor would be given to a socket or a file, and log lines would go there. */
+static void main_open_standard(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        (void)close(fd);
 }
 
 /* No secret leaves the process by a core dump, a debugger of the same user, or a file that others may read. */
@@ -203,6 +215,7 @@ int main(int argc, char **argv)
     Options options = {};
     int status;
 
+    main_open_standard();
     main_protect();
     status = main_parse(argc, argv, &options);
     if (status >= 0)

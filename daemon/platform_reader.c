@@ -256,6 +256,10 @@ static int platform_reader_take_instance(InstanceReader *reader, const JsonEvent
         reader->has_current = event->kind == JSON_EVENT_OPEN;
         return event->kind == JSON_EVENT_CLOSE ? platform_reader_add_instance(reader) : 0;
     }
+    /* An empty list of tags says whose it is: nobody's. */
+    if (event->kind == JSON_EVENT_OPEN && event->type == JSON_ARRAY && reader->has_current &&
+        strcmp(path, "/tags") == 0)
+        reader->current.has_tags = true;
     if (event->kind != JSON_EVENT_VALUE || !reader->has_current)
         return 0;
     for (size_t i = 0; i < N_ELEMENTS(instance_fields); i++)
