@@ -245,7 +245,9 @@ static CURLcode http_set_transport(HttpSlot *slot, const HttpRequest *request)
     HTTP_SET(CURLOPT_SSL_VERIFYPEER, 1L);
     HTTP_SET(CURLOPT_SSL_VERIFYHOST, 2L);
     HTTP_SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    HTTP_SET(CURLOPT_CA_CACHE_TIMEOUT, is_fresh ? 0L : (long)(HTTP_CA_CACHE_USEC / USEC_PER_SEC));
+    /* Of no matter where it fails: a TLS library without such a cache reads the file each time. */
+    (void)curl_easy_setopt(slot->easy, CURLOPT_CA_CACHE_TIMEOUT,
+                           is_fresh ? 0L : (long)(HTTP_CA_CACHE_USEC / USEC_PER_SEC));
     if (request->ca_file) {
         /* The named authority alone: what else the system trusts must not speak for this platform. */
         HTTP_SET(CURLOPT_CAINFO, request->ca_file);
