@@ -1,10 +1,13 @@
 """From a declared instance to a token: what goes to the platform, over what, and what is found again there."""
 
 import json
+import shutil
+import socket
 from pathlib import Path
 
 import pytest
 
+from harness.process import Process
 from harness.sandbox import PREFIX
 from harness.site import OWNER
 
@@ -122,6 +125,36 @@ def test_over_https_with_a_private_authority(site, authority):
     site.start()
     assert site.token("one") == site.platform.instances()[0]["token"]
     assert len(site.platform.posts()) == 1
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_over_http2_where_it_is_offered(site, authority):
+    """nghttpx speaks HTTP/2 to the daemon and HTTP/1.1 to the platform; its log says what was spoken."""
+    if not shutil.which("nghttpx"):
+        pytest.skip("nghttpx is missing: packaging/install-deps test")
+    certificate = site.certificate()
+    port, log = free_port(), site.directory / "nghttpx.log"
+    proxy = Process(["nghttpx", f"--frontend=127.0.0.1,{port}", f"--backend=127.0.0.1,{site.platform.port}",
+                     "--workers=1", f"--accesslog-file={log}", "--accesslog-format=$request",
+                     certificate.key, certificate.chain], site.directory / "nghttpx.out")
+    try:
+        site.settings()
+        site.account(url=f"https://127.0.0.1:{port}/elements/api-v2", ca_file=str(authority.certificate))
+        for i in range(20):
+            site.instance(f"i{i}")
+        site.start()
+        for i in range(20):
+            site.token(f"i{i}", timeout=20)
+    finally:
+        proxy.kill()
+    assert len(site.platform.posts()) == 20
+    lines = log.read_text().splitlines()
+    assert len(lines) >= 21 and all(line.endswith("HTTP/2") for line in lines), lines[:3]
 
 
 def test_a_wrong_authority_is_a_clear_transient_problem(site, authority, tmp_path):
