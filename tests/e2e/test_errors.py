@@ -259,7 +259,8 @@ def test_back_off_survives_a_restart(site, method, end):
     if end == "stop":
         daemon.stop()
     else:
-        wait_until(lambda: "retryUSec" in site.records_file.read_text(), "the back-off is on disk")
+        wait_until(lambda: site.records_file.exists() and "retryUSec" in site.records_file.read_text(),
+                   "the back-off is on disk")
         daemon.kill()
     site.platform.forget_requests()
     site.start()
