@@ -37,6 +37,8 @@ static const Method methods_table[] = {
      METHOD_ROOT, false, NULL},
     {"io.elementd.Retry", {METHOD_PARAMETER_INSTANCE},
      METHOD_ROOT, false, NULL},
+    {"io.elementd.ListOrphans", {},
+     METHOD_ROOT, false, NULL},
     {"org.varlink.service.GetInfo", {},
      METHOD_ANYBODY, false, service_get_info},
     {"org.varlink.service.GetInterfaceDescription", {{"interface", METHOD_TEXT, false}},
