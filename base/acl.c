@@ -160,6 +160,18 @@ int acl_copy(const Acl *acl, Acl *ret_copy)
     return 0;
 }
 
+bool acl_equal(const Acl *a, const Acl *b)
+{
+    if (a->n_entries != b->n_entries)
+        return false;
+    for (size_t i = 0; i < a->n_entries; i++)
+        if (a->entries[i].id != b->entries[i].id ||
+            a->entries[i].is_unknown != b->entries[i].is_unknown ||
+            strcmp(a->entries[i].text, b->entries[i].text) != 0)
+            return false;
+    return true;
+}
+
 static bool acl_entry_match(const AclEntry *entry, const AclSubject *subject)
 {
     if (entry->is_unknown)

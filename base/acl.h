@@ -58,5 +58,8 @@ int acl_add(Acl *acl, const char *text);
 /* 0 or -ENOMEM; *ret_copy must be empty. */
 int acl_copy(const Acl *acl, Acl *ret_copy);
 
+/* Whether they have the same entries, in the same order and with the same meaning. */
+bool acl_equal(const Acl *a, const Acl *b);
+
 /* The first entry that matches, or NULL: then nobody but root may. */
 const AclEntry *acl_match(const Acl *acl, const AclSubject *subject);

@@ -199,3 +199,14 @@ const Account *account_find(Account *const *accounts, size_t n_accounts, const c
         found = bsearch(name, accounts, n_accounts, sizeof(Account *), account_compare);
     return found ? *found : NULL;
 }
+
+static bool account_text_equal(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool account_equal(const Account *a, const Account *b)
+{
+    return account_text_equal(a->url, b->url) && account_text_equal(a->ca_file, b->ca_file) &&
+           secret_equal(a->user, b->user) && secret_equal(a->organization, b->organization);
+}

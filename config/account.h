@@ -31,3 +31,6 @@ int account_parse(const DocumentSource *source, Problems *problems, Account **re
 
 /* By name in an array that is sorted by name, or NULL. Borrowed. */
 const Account *account_find(Account *const *accounts, size_t n_accounts, const char *name);
+
+/* Whether they are the same platform, reached with the same secrets in the same way, whatever their names. */
+bool account_equal(const Account *a, const Account *b);

@@ -236,20 +236,25 @@ static bool body_is_in_part(const JsonValue *member, BodyPart part)
     return false;
 }
 
+static void body_write_members(JsonWriter *writer, const JsonValue *root, BodyPart part)
+{
+    json_writer_open_object(writer);
+    JSON_VALUE_FOREACH(member, root) {
+        if (!body_is_in_part(member, part))
+            continue;
+        json_writer_text(writer, member->key, member->key_size);
+        json_writer_value(writer, member);
+    }
+    json_writer_close_object(writer);
+}
+
 static int body_write_part(Document *document, BodyPart part, Buffer *buffer)
 {
     JsonWriter writer;
     int r;
 
     json_writer_begin(&writer, buffer);
-    json_writer_open_object(&writer);
-    JSON_VALUE_FOREACH(member, document->root) {
-        if (!body_is_in_part(member, part))
-            continue;
-        json_writer_text(&writer, member->key, member->key_size);
-        json_writer_value(&writer, member);
-    }
-    json_writer_close_object(&writer);
+    body_write_members(&writer, document->root, part);
     r = json_writer_end(&writer);
     if (r < 0)
         return r;
@@ -338,15 +343,15 @@ int body_write(Document *document, const char *owner, const char *instance, cons
     JsonValue *tags;
     int r;
 
-    r = body_digest_part(document, BODY_LABELS, key, &labels);
-    if (r == 0)
-        r = body_digest_part(document, BODY_REST, key, &rest);
+    r = body_digest_part(document, BODY_REST, key, &rest);
     if (r != 0)
         return r;
     tags = body_make_tags(document);
     r = tags ? body_add_tag(document, tags, owner, NULL) : -ENOMEM;
     if (r == 0)
         r = body_add_tag(document, tags, owner, instance);
+    if (r == 0)
+        r = body_digest_part(document, BODY_LABELS, key, &labels);
     if (r == 0)
         r = body_write_part(document, BODY_ALL, &buffer);
     if (r == 0)
@@ -357,4 +362,27 @@ int body_write(Document *document, const char *owner, const char *instance, cons
     *ret_labels_digest = labels;
     *ret_body_digest = rest;
     return 0;
+}
+
+int body_format_labels(const Secret *body, Secret **ret_labels)
+{
+    Arena arena = ARENA_INIT(json_value_arena_max(BODY_BYTES_MAX));
+    Buffer buffer = BUFFER_INIT(BODY_BYTES_MAX);
+    JsonWriter writer;
+    JsonValue *root;
+    int r;
+
+    r = json_value_parse(&arena, secret_reveal(body), secret_size(body), 0, &root, NULL);
+    assert(r <= 0); /* body_write() has written it */
+    if (r == 0) {
+        json_writer_begin(&writer, &buffer);
+        body_write_members(&writer, root, BODY_LABELS);
+        r = json_writer_end(&writer);
+        assert(r <= 0); /* it is a part of what fitted */
+    }
+    if (r == 0)
+        r = secret_new_take(&buffer, ret_labels);
+    buffer_deinit(&buffer);
+    arena_deinit(&arena);
+    return r;
 }

@@ -23,8 +23,8 @@ int body_check(Document *document, char **ret_element);
 
 /*
  * Writes the body that body_check() found fine: with the tags "elementd.OWNER" and "elementd.OWNER.INSTANCE"
- * added. The digests are over the compact JSON of `name` and `tags` as the file says them, and over all the rest,
- * so that neither layout nor comments matter. 0, or BODY_E_TOO_BIG with its problem added, or -ENOMEM.
+ * added. The digests are over the compact JSON of `name` and all `tags` (so another owner is another digest), and over all
+ * the rest as the file says it, so that neither layout nor comments matter. 0, or BODY_E_TOO_BIG with its problem added, or -ENOMEM.
  */
 enum {
     BODY_E_TOO_BIG = 1, /* BODY_BYTES_MAX */
@@ -32,3 +32,6 @@ enum {
 
 int body_write(Document *document, const char *owner, const char *instance, const DigestKey *key,
                Secret **ret_body, Digest *ret_labels_digest, Digest *ret_body_digest);
+
+/* The part of such a body that a PATCH takes: its name, if it has one, and its tags. The caller's. 0 or -ENOMEM. */
+int body_format_labels(const Secret *body, Secret **ret_labels);

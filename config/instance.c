@@ -33,6 +33,16 @@ Instance *instance_free(Instance *instance)
     return NULL;
 }
 
+bool instance_equal(const Instance *a, const Instance *b)
+{
+    return digest_equal(&a->body_digest, &b->body_digest) &&
+           digest_equal(&a->labels_digest, &b->labels_digest) &&
+           strcmp(a->account_name, b->account_name) == 0 && account_equal(a->account, b->account) &&
+           acl_equal(&a->allow, &b->allow) &&
+           acl_equal(&a->allow_authorization, &b->allow_authorization) &&
+           a->on_remove == b->on_remove;
+}
+
 bool instance_name_is_valid(const char *name)
 {
     size_t size = strlen(name);

@@ -56,6 +56,9 @@ Instance *instance_free(Instance *instance);
 
 DEFINE_FREEP(Instance, instance_free)
 
+/* Whether both, which can be used, mean the same: to the platform, and to whoever asks for the token. */
+bool instance_equal(const Instance *a, const Instance *b);
+
 /* Whether `name` can name an instance or an account: [A-Za-z0-9][A-Za-z0-9._-]{0,63}. */
 bool instance_name_is_valid(const char *name);
 

@@ -53,6 +53,19 @@ static int platform_append_encoded(Buffer *url, const char *text)
     return r;
 }
 
+/* What goes out for a method; the path is platform_format_path()'s. */
+typedef struct PlatformVerb {
+    const char *verb;
+    bool has_body; /* and an effect, so that a lost answer leaves open whether it was carried out */
+} PlatformVerb;
+
+static const PlatformVerb platform_verbs[PLATFORM_N_METHODS] = {
+    [PLATFORM_LIST] = {"GET", false},     [PLATFORM_READ] = {"GET", false},
+    [PLATFORM_CREATE] = {"POST", true},   [PLATFORM_UPDATE] = {"PUT", true},
+    [PLATFORM_RELABEL] = {"PATCH", true}, [PLATFORM_DELETE] = {"DELETE", false},
+    [PLATFORM_EXPLAIN] = {"GET", false},
+};
+
 static int platform_format_path(const PlatformQuestion *question, Buffer *url)
 {
     int r = 0;
@@ -70,6 +83,10 @@ static int platform_format_path(const PlatformQuestion *question, Buffer *url)
             r = platform_append_encoded(url, question->page);
         return r;
     case PLATFORM_READ:
+    case PLATFORM_UPDATE:
+    case PLATFORM_RELABEL:
+    case PLATFORM_DELETE:
+        assert(question->id > 0);
         return buffer_printf(url, "/instances/%" PRId64, question->id);
     case PLATFORM_CREATE:
         return buffer_append_string(url, "/instances");
@@ -101,12 +118,7 @@ static int platform_format_authorization(const Account *account, Secret **ret_au
 int platform_format(const PlatformQuestion *question, HttpRequest *ret_request, char **ret_url,
                     Secret **ret_authorization)
 {
-    static const char *const methods[] = {
-        [PLATFORM_LIST] = "GET",
-        [PLATFORM_READ] = "GET",
-        [PLATFORM_CREATE] = "POST",
-        [PLATFORM_EXPLAIN] = "GET",
-    };
+    const PlatformVerb *verb = &platform_verbs[question->method];
     _cleanup_(buffer_deinit) Buffer url = BUFFER_INIT(HTTP_HEADER_BYTES_MAX);
     int r;
 
@@ -126,10 +138,10 @@ int platform_format(const PlatformQuestion *question, HttpRequest *ret_request, 
         return -ENOMEM;
     }
     *ret_request = (HttpRequest){
-        .method = methods[question->method],
+        .method = verb->verb,
         .url = *ret_url,
         .authorization = *ret_authorization,
-        .body = question->method == PLATFORM_CREATE ? question->body : NULL,
+        .body = verb->has_body ? question->body : NULL,
         .ca_file = question->account->ca_file,
         .timeout = question->timeout,
     };
@@ -216,15 +228,13 @@ static bool platform_is_believed(PlatformOutcome outcome, const PlatformError *e
 static PlatformOutcome platform_adjust(PlatformMethod method, PlatformOutcome outcome,
                                        const PlatformError *error)
 {
-    bool is_create = method == PLATFORM_CREATE;
-
     if (!platform_is_believed(outcome, error))
-        return is_create ? PLATFORM_UNKNOWN : PLATFORM_BUSY;
+        return platform_verbs[method].has_body ? PLATFORM_UNKNOWN : PLATFORM_BUSY;
     if (outcome != PLATFORM_ABSENT)
         return outcome;
     if (method == PLATFORM_LIST) /* so it calls an empty list */
         return PLATFORM_DONE;
-    return is_create ? PLATFORM_REFUSED : PLATFORM_ABSENT;
+    return method == PLATFORM_CREATE ? PLATFORM_REFUSED : PLATFORM_ABSENT;
 }
 
 static int platform_set_problem(PlatformAnswer *answer, const char *format, ...)
@@ -248,7 +258,7 @@ static int platform_set_problem(PlatformAnswer *answer, const char *format, ...)
 static int platform_read_transport(const PlatformQuestion *question, const HttpAnswer *http,
                                    PlatformAnswer *answer)
 {
-    bool is_sent = question->method == PLATFORM_CREATE && http->is_sent;
+    bool is_sent = platform_verbs[question->method].has_body && http->is_sent;
 
     answer->outcome = is_sent ? PLATFORM_UNKNOWN : PLATFORM_BUSY;
     return platform_set_problem(
@@ -313,21 +323,30 @@ static int platform_read_list(const HttpAnswer *http, PlatformAnswer *answer, bo
     return 0;
 }
 
+/* Whether `instance` is, by all that it says, the one that was asked for by its id. */
+static bool platform_is_same(const PlatformQuestion *question, const PlatformInstance *instance)
+{
+    if (question->method == PLATFORM_CREATE) /* it was asked for by no id */
+        return true;
+    return instance->id == question->id &&
+           !(instance->name && question->name && strcmp(instance->name, question->name) != 0);
+}
+
 static int platform_read_one(const PlatformQuestion *question, const HttpAnswer *http,
                              PlatformAnswer *answer, bool is_whole)
 {
     const PlatformInstance *instance = answer->n_instances == 1 ? answer->instances : NULL;
+    /* What was changed keeps its token; that the answer shows it is not promised anywhere. */
+    bool is_change = question->method == PLATFORM_UPDATE || question->method == PLATFORM_RELABEL;
 
-    if (!instance || instance->id == 0 || !instance->token) {
+    if (!instance || instance->id == 0 || (!instance->token && !is_change)) {
         answer->outcome = PLATFORM_UNKNOWN;
         return platform_set_problem(answer,
                                     "the platform's answer (HTTP %d) holds no usable %s%s%s",
                                     http->status, instance && instance->id ? "token" : "id",
                                     http->problem ? ": " : "", http->problem ? http->problem : "");
     }
-    if (question->method == PLATFORM_READ &&
-        (instance->id != question->id ||
-         (instance->name && question->name && strcmp(instance->name, question->name) != 0))) {
+    if (!platform_is_same(question, instance)) {
         answer->outcome = PLATFORM_UNKNOWN;
         return platform_set_problem(answer, "the platform answered for another instance");
     }
@@ -342,10 +361,11 @@ static int platform_read_success(const PlatformQuestion *question, const HttpAns
     PlatformInstances instances;
     int r;
 
-    if (question->method == PLATFORM_EXPLAIN) {
-        answer->outcome = PLATFORM_DONE;
+    answer->outcome = PLATFORM_DONE;
+    if (question->method == PLATFORM_DELETE) /* its body is documented to be empty */
+        return 0;
+    if (question->method == PLATFORM_EXPLAIN)
         return platform_reader_read_required(&http->body, &answer->required);
-    }
     r = platform_reader_read_instances(&http->body, question->owner, &instances);
     answer->instances = instances.items;
     answer->n_instances = instances.n_items;

@@ -21,34 +21,39 @@
 #include "daemon/http.h"
 
 typedef enum PlatformMethod {
-    PLATFORM_LIST,   /* GET /instances?tags[]=elementd.OWNER, one page */
-    PLATFORM_READ,   /* GET /instances/{id} */
-    PLATFORM_CREATE, /* POST /instances */
-    PLATFORM_EXPLAIN /* GET /elements/{key}/configuration */
+    PLATFORM_LIST,    /* GET /instances?tags[]=elementd.OWNER, one page */
+    PLATFORM_READ,    /* GET /instances/{id} */
+    PLATFORM_CREATE,  /* POST /instances */
+    PLATFORM_UPDATE,  /* PUT /instances/{id}: all of it */
+    PLATFORM_RELABEL, /* PATCH /instances/{id}: name and tags */
+    PLATFORM_DELETE,  /* DELETE /instances/{id} */
+    PLATFORM_EXPLAIN, /* GET /elements/{key}/configuration */
 } PlatformMethod;
+
+#define PLATFORM_N_METHODS (PLATFORM_EXPLAIN + 1)
 
 /* A question; which fields count depends on the method. All is borrowed, but what http_start() takes a reference of. */
 typedef struct PlatformQuestion {
     PlatformMethod method;
     const Account *account;
-    const char *owner;   /* list */
-    const char *page;    /* list: the next-page token of the page before, or NULL */
-    const char *name;    /* read: INSTANCE; a tag that names another is not believed */
-    int64_t id;          /* read */
-    Secret *token;       /* read: the one that is known, so that no message shows it; may be NULL */
-    Secret *body;        /* create */
+    const char *owner; /* list */
+    const char *page;  /* list: the next-page token of the page before, or NULL */
+    const char *name; /* of one that is there: INSTANCE; a tag that names another is not believed */
+    int64_t id;       /* of one that is there: never 0, without it the platform would take any */
+    Secret *token;    /* the one that is known, so that no message shows it; may be NULL */
+    Secret *body;     /* create, update, relabel */
     const char *element; /* explain */
     usec_t timeout;
 } PlatformQuestion;
 
 typedef enum PlatformOutcome {
     PLATFORM_DONE,         /* as asked */
-    PLATFORM_ABSENT,       /* there is none: read; a list that is empty is DONE */
+    PLATFORM_ABSENT,       /* there is none of that id; a list that is empty is DONE */
     PLATFORM_REFUSED,      /* permanent: the same question will be refused again */
     PLATFORM_UNAUTHORIZED, /* bad user or organization secret */
     PLATFORM_FORBIDDEN,    /* disabled, or a privilege is missing */
     PLATFORM_BUSY,         /* not carried out, worth another try later */
-    PLATFORM_UNKNOWN, /* perhaps carried out: a creation must be looked up before it is tried again */
+    PLATFORM_UNKNOWN, /* perhaps carried out, or still being: a creation must be looked up before it is tried again */
 } PlatformOutcome;
 
 /* An instance as the platform describes it. Zeroed where it says nothing, or nothing that can be used. */
@@ -60,16 +65,18 @@ typedef struct PlatformInstance {
     bool is_owned; /* carries the tag elementd.OWNER */
     bool has_tags; /* some are shown: without, nothing can be said about whose it is */
     bool is_disabled;
+    bool says_disabled; /* `is_disabled` is the platform's word, and not for want of one */
 } PlatformInstance;
 
 void platform_instance_deinit(PlatformInstance *instance);
 
 typedef struct PlatformAnswer {
     PlatformOutcome outcome;
-    PlatformInstance *instances; /* list: all rows; read and create: one */
+    PlatformInstance *
+        instances; /* list: all rows; delete and explain: none; else one, of which an update may lack the token */
     size_t n_instances;
     char *next_page;     /* list: the token of the next page, or NULL on the last */
-    bool is_unconfirmed; /* create: id and token were read, then the answer broke */
+    bool is_unconfirmed; /* one instance: what was needed of it was read, then the answer broke */
     char **required;     /* explain: keys that are required and have no default, NULL at the end */
     usec_t retry_after;  /* 0: the platform did not say */
     char *request_id;    /* the platform's, or NULL */

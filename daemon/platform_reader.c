@@ -213,6 +213,7 @@ static int platform_reader_take_element(InstanceReader *reader, const JsonEvent 
 static int platform_reader_take_disabled(InstanceReader *reader, const JsonEvent *event)
 {
     reader->current.is_disabled = event->type == JSON_BOOLEAN && event->boolean;
+    reader->current.says_disabled = event->type == JSON_BOOLEAN;
     return 0;
 }
 

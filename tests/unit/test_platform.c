@@ -105,6 +105,13 @@ static void test_requests(void **state)
                    "https://example.com/elements/api-v2/instances/9223372036854775807", NULL);
     question.method = PLATFORM_CREATE;
     assert_request(&question, "POST", "https://example.com/elements/api-v2/instances", body);
+    question.id = 42;
+    question.method = PLATFORM_UPDATE;
+    assert_request(&question, "PUT", "https://example.com/elements/api-v2/instances/42", body);
+    question.method = PLATFORM_RELABEL;
+    assert_request(&question, "PATCH", "https://example.com/elements/api-v2/instances/42", body);
+    question.method = PLATFORM_DELETE;
+    assert_request(&question, "DELETE", "https://example.com/elements/api-v2/instances/42", NULL);
     question.method = PLATFORM_EXPLAIN;
     assert_request(&question, "GET",
                    "https://example.com/elements/api-v2/elements/jira/configuration", NULL);
@@ -439,13 +446,15 @@ static void test_transport(void **state)
     PlatformAnswer answer;
 
     (void)state;
-    for (PlatformMethod method = PLATFORM_LIST; method <= PLATFORM_EXPLAIN; method++) {
+    for (PlatformMethod method = PLATFORM_LIST; method < PLATFORM_N_METHODS; method++) {
+        bool has_body = method == PLATFORM_CREATE || method == PLATFORM_UPDATE ||
+                        method == PLATFORM_RELABEL;
+
         assert_outcome(&(Ask){.method = method, .is_not_sent = true, .is_broken = true}, BUSY);
-        assert_outcome(&(Ask){.method = method, .is_broken = true},
-                       method == PLATFORM_CREATE ? UNKNOWN : BUSY);
+        assert_outcome(&(Ask){.method = method, .is_broken = true}, has_body ? UNKNOWN : BUSY);
         /* Bytes that came without a status are nobody's answer. */
         assert_outcome(&(Ask){.method = method, .text = "{\"id\":42,\"token\":\"t\"}"},
-                       method == PLATFORM_CREATE ? UNKNOWN : BUSY);
+                       has_body ? UNKNOWN : BUSY);
     }
     answer = ask(&(Ask){.method = PLATFORM_READ, .problem = "Connection\nrefused by \xFF"});
     assert_string_equal(answer.problem, "cannot reach the platform: Connection refused by ?");
@@ -475,6 +484,59 @@ static void test_create(void **state)
         assert_false(answer.is_unconfirmed);
         platform_answer_deinit(&answer);
     }
+}
+
+/* A change need not show the token; but it must be of the instance that was to be changed. */
+static void test_changes(void **state)
+{
+    static const struct {
+        const char *text;
+        PlatformOutcome outcome;
+        bool is_unconfirmed;
+    } rows[] = {
+        {"{\"id\":42,\"token\":\"t\"}", PLATFORM_DONE, false},
+        {"{\"id\":42}", PLATFORM_DONE, false},
+        {"{\"id\":42,\"token\":5}", PLATFORM_DONE, false},
+        {"{\"id\":42,\"token\":\"t\",\"description\":\"a \"b\"\"}", PLATFORM_DONE, true},
+        {"{\"id\":43,\"token\":\"t\"}", PLATFORM_UNKNOWN, false},
+        {"{\"token\":\"t\"}", PLATFORM_UNKNOWN, false},
+        {"<html>", PLATFORM_UNKNOWN, false},
+        {"", PLATFORM_UNKNOWN, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        for (int j = 0; j < 2; j++) {
+            PlatformMethod method = j ? PLATFORM_UPDATE : PLATFORM_RELABEL;
+            PlatformAnswer answer = ask(
+                &(Ask){.method = method, .status = 200, .text = rows[i].text});
+
+            if (answer.outcome != rows[i].outcome ||
+                (answer.outcome == PLATFORM_DONE &&
+                 answer.is_unconfirmed != rows[i].is_unconfirmed))
+                fail_msg("%s: outcome %d", rows[i].text, answer.outcome);
+            platform_answer_deinit(&answer);
+        }
+    }
+}
+
+/* What the platform says of a removal beyond its status does not count, and its own 404 means that it is gone. */
+static void test_delete(void **state)
+{
+    static const char own[] = "{\"requestId\":\"0123456789abcdef01234567\",\"message\":\"no\"}";
+
+    (void)state;
+    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 200, .text = ""}, PLATFORM_DONE);
+    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 204, .text = ""}, PLATFORM_DONE);
+    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 200, .text = "<html>"},
+                   PLATFORM_DONE);
+    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 404, .text = own}, PLATFORM_ABSENT);
+    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 404, .text = "<html>"}, BUSY);
+    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 403, .text = own},
+                   PLATFORM_FORBIDDEN);
+    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 401, .text = own},
+                   PLATFORM_UNAUTHORIZED);
+    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 500, .text = own}, UNKNOWN);
 }
 
 /* The sample answer of the platform's documentation, which is no JSON. */
@@ -689,6 +751,8 @@ int main(void)
         TEST(test_secrets_are_hidden),
         cmocka_unit_test(test_transport),
         cmocka_unit_test(test_create),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_delete),
         cmocka_unit_test(test_documented_answer),
         cmocka_unit_test(test_each_cut),
         cmocka_unit_test(test_unreadable_success),
