@@ -104,6 +104,9 @@
 /* The longest wait that a caller may ask for; above it the answer is NotReady anyway. */
 #define WAIT_MAX_USEC (3600 * USEC_PER_SEC)
 
+/* The longest wait for a reload to be over: what systemd waits for ExecReload= (TimeoutStartSec=, systemd.service(5)). */
+#define RELOAD_WAIT_USEC (90 * USEC_PER_SEC)
+
 /* A connection without a request for this long is closed: clients reconnect cheaply. */
 #define CONN_IDLE_USEC (600 * USEC_PER_SEC)
 

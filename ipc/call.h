@@ -16,7 +16,7 @@
 /* What a function that answers returns besides 0 (answered) and -errno (drop the connection). */
 enum {
     CALL_E_WAIT =
-        1, /* nothing written: ask again when `served` changes, or when `timeout` has passed */
+        1,       /* nothing written: ask again when `queue` is told, or when `timeout` has passed */
     CALL_E_FULL, /* the answer is larger than a reply may be */
 };
 
@@ -24,10 +24,16 @@ enum {
 
 struct Method;
 
-/* All is borrowed. What lives in the message's arena is gone when a call that waited is asked again. */
-typedef struct Call {
+/* What the calls of a server share. */
+typedef struct CallShared {
     const ServerOperations *operations;
     void *userdata;
+    WaitQueue reloads; /* calls that wait for the end of a reload */
+} CallShared;
+
+/* All is borrowed. What lives in the message's arena is gone when a call that waited is asked again. */
+typedef struct Call {
+    CallShared *shared;
     Peer *peer;
     Buffer *reply;
 
@@ -38,13 +44,28 @@ typedef struct Call {
         *arguments[CALL_ARGUMENTS_MAX]; /* in the row's order; NULL: not given, or asked again */
     Served *served;                     /* the instance that it is about, or NULL */
     usec_t timeout;                     /* 0: answer now, CALL_E_WAIT is no answer */
+
+    /* ---- filled in by the method itself ---- */
+    WaitQueue *queue; /* that it waits in, with CALL_E_WAIT */
+    uint64_t reload;  /* the number of the reload that it waits for */
 } Call;
+
+void call_shared_init(CallShared *shared, const ServerOperations *operations, void *userdata);
+
+/* Asserts that no call waits any more. */
+void call_shared_deinit(CallShared *shared);
+
+/* Has the call wait in `queue`: returns CALL_E_WAIT, which the method returns. */
+int call_wait(Call *call, WaitQueue *queue);
 
 /* Begins the reply; then its members through the writer, then call_end_reply(). */
 void call_begin_reply(Call *call, VarlinkWriter *writer);
 
 /* 0, CALL_E_FULL or -errno; also for what varlink_begin_error() has begun. */
 int call_end_reply(VarlinkWriter *writer);
+
+/* Answers without members. 0, CALL_E_FULL or -errno. */
+int call_answer_empty(Call *call);
 
 /* Answers with an error without members, or with the one member `name`. 0, CALL_E_FULL or -errno. */
 int call_error(Call *call, const char *error);

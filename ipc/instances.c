@@ -58,7 +58,7 @@ static int instances_answer_without(Call *call)
     if (call->served->state == SERVED_FAILED)
         return instances_answer_failed(call);
     if (call->timeout > 0)
-        return CALL_E_WAIT;
+        return call_wait(call, &call->served->waits);
     return instances_answer_not_ready(call);
 }
 
@@ -138,6 +138,17 @@ int instances_get_authorization(Call *call)
     return call_end_reply(&writer);
 }
 
+/* ---- ReportRejected ---- */
+
+int instances_report_rejected(Call *call)
+{
+    const JsonValue *token = call->arguments[1];
+
+    call->shared->operations->report_rejected(call->shared->userdata, call->served, token->text,
+                                              token->size);
+    return call_answer_empty(call);
+}
+
 /* ---- ListInstances ---- */
 
 static void instances_write(JsonWriter *json, const Served *served)
@@ -180,7 +191,7 @@ static int instances_write_visible(Call *call, JsonWriter *json)
 {
     const Served *served = NULL;
 
-    while ((served = call->operations->next(call->userdata, served))) {
+    while ((served = call->shared->operations->next(call->shared->userdata, served))) {
         int r = instances_check_visible(call, served);
 
         if (r < 0)

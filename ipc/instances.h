@@ -21,4 +21,5 @@
 /* For the table of ipc/methods.c. */
 int instances_get_token(Call *call);
 int instances_get_authorization(Call *call);
+int instances_report_rejected(Call *call);
 int instances_list(Call *call);

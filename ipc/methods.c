@@ -1,6 +1,7 @@
 #include "ipc/methods.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -8,6 +9,7 @@
 #include "ipc/access.h"
 #include "ipc/instances.h"
 #include "ipc/interface.h"
+#include "ipc/operate.h"
 #include "ipc/service.h"
 
 #define METHOD_PARAMETER_INSTANCE                                                                  \
@@ -19,30 +21,33 @@
         "timeoutUSec", METHOD_TIMEOUT, true                                                        \
     }
 
+#define METHOD_OPERATION(member) offsetof(ServerOperations, member)
+
 /* clang-format off */
 static const Method methods_table[] = {
     {"io.elementd.GetToken", {METHOD_PARAMETER_INSTANCE, METHOD_PARAMETER_TIMEOUT},
-     METHOD_ALLOWED, false, instances_get_token},
+     METHOD_ALLOWED, .answer = instances_get_token},
     {"io.elementd.WatchToken", {METHOD_PARAMETER_INSTANCE},
-     METHOD_ALLOWED, true, NULL},
+     METHOD_ALLOWED, .is_stream = true},
     {"io.elementd.GetAuthorization", {METHOD_PARAMETER_INSTANCE, METHOD_PARAMETER_TIMEOUT},
-     METHOD_AUTHORIZED, false, instances_get_authorization},
+     METHOD_AUTHORIZED, .answer = instances_get_authorization},
     {"io.elementd.ReportRejected", {METHOD_PARAMETER_INSTANCE, {"token", METHOD_TEXT, false}},
-     METHOD_ALLOWED, false, NULL},
+     METHOD_ALLOWED, .answer = instances_report_rejected, .has_effect = true,
+     .operation = METHOD_OPERATION(report_rejected)},
     {"io.elementd.ListInstances", {},
-     METHOD_ANYBODY, false, instances_list},
+     METHOD_ANYBODY, .answer = instances_list},
     {"io.elementd.WatchInstances", {},
-     METHOD_ANYBODY, true, NULL},
+     METHOD_ANYBODY, .is_stream = true},
     {"io.elementd.Reload", {},
-     METHOD_ROOT, false, NULL},
+     METHOD_ROOT, .answer = operate_reload, .has_effect = true, .operation = METHOD_OPERATION(reload)},
     {"io.elementd.Retry", {METHOD_PARAMETER_INSTANCE},
-     METHOD_ROOT, false, NULL},
+     METHOD_ROOT, .answer = operate_retry, .has_effect = true, .operation = METHOD_OPERATION(retry)},
     {"io.elementd.ListOrphans", {},
-     METHOD_ROOT, false, NULL},
+     METHOD_ROOT, .answer = operate_list_orphans, .operation = METHOD_OPERATION(find_orphan)},
     {"org.varlink.service.GetInfo", {},
-     METHOD_ANYBODY, false, service_get_info},
+     METHOD_ANYBODY, .answer = service_get_info},
     {"org.varlink.service.GetInterfaceDescription", {{"interface", METHOD_TEXT, false}},
-     METHOD_ANYBODY, false, service_get_interface_description},
+     METHOD_ANYBODY, .answer = service_get_interface_description},
 };
 /* clang-format on */
 
@@ -166,7 +171,8 @@ static int method_check_instance(Call *call)
 
         if (call->method->parameters[i].type != METHOD_INSTANCE)
             continue;
-        call->served = call->operations->find(call->userdata, name->text, name->size);
+        call->served = call->shared->operations->find(call->shared->userdata, name->text,
+                                                      name->size);
         if (!call->served || call->served->is_removed)
             return method_refuse_about(call, INSTANCES_NO_SUCH_INSTANCE, "instance", name->text,
                                        name->size);
@@ -176,7 +182,7 @@ static int method_check_instance(Call *call)
 
 static int method_check_removed(Call *call)
 {
-    if (!call->served->is_removed)
+    if (!call->served || !call->served->is_removed)
         return 0;
     return method_refuse_about(call, INSTANCES_NO_SUCH_INSTANCE, "instance", call->served->name,
                                strlen(call->served->name));
@@ -208,9 +214,19 @@ static int method_check_more(Call *call)
     return 0;
 }
 
+/* Whether the daemon has what the method needs; find(), at the begin of the table, it always has. */
+static bool method_has_operation(const Call *call)
+{
+    void (*operation)(void);
+
+    memcpy(&operation, (const char *)call->shared->operations + call->method->operation,
+           sizeof(operation));
+    return operation != NULL;
+}
+
 static int method_check_implemented(Call *call)
 {
-    if (call->method->answer)
+    if (call->method->answer && method_has_operation(call))
         return 0;
     return method_refuse_about(call, VARLINK_METHOD_NOT_IMPLEMENTED, "method", call->method->name,
                                strlen(call->method->name));
@@ -239,8 +255,8 @@ static int method_run(Call *call, const MethodCheck *checks, size_t n)
         if (r != 0)
             return r == METHOD_E_REFUSED ? 0 : r;
     }
-    /* Nobody reads the answer, and making one is all that these methods do: no work for a peer to give away. */
-    if (call->message && call->message->oneway)
+    /* Nobody reads the answer, and making one is all that most methods do: no work for a peer to give away. */
+    if (call->message && call->message->oneway && !call->method->has_effect)
         return 0;
     return call->method->answer(call);
 }

@@ -37,8 +37,11 @@ typedef struct Method {
     const char *name;
     MethodParameter parameters[CALL_ARGUMENTS_MAX + 1];
     MethodAccess access;
-    bool is_stream;            /* must be called with `more` */
     int (*answer)(Call *call); /* 0, CALL_E_* or -errno; NULL: described, but not implemented */
+    bool is_stream;            /* must be called with `more` */
+    bool has_effect;           /* besides its answer: carried out for `oneway`, too */
+    size_t
+        operation; /* the member of ServerOperations that it needs; NULL there: not implemented */
 } Method;
 
 /* Answers `message`, or says that it must wait. 0, CALL_E_* or -errno, then nothing is left in `call->reply`. */

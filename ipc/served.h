@@ -10,12 +10,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "base/acl.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/secret.h"
+#include "ipc/wait_queue.h"
 
 typedef enum ServedState {
     SERVED_PENDING,    /* declared, nothing done yet */
@@ -31,8 +31,6 @@ typedef enum ServedState {
 
 /* The name on the wire: "pending", "lookingUp", …; static storage. */
 const char *served_state_name(ServedState state);
-
-struct Wait;
 
 typedef struct Served {
     /* ---- the daemon's; all is borrowed from it until server_changed() or server_removed(); texts are UTF-8 ---- */
@@ -53,9 +51,9 @@ typedef struct Served {
     const Secret *organization; /* likewise */
 
     /* ---- ipc's ---- */
-    Buffer token_reply;                  /* ready-made answer to GetToken; empty: not made yet */
-    TAILQ_HEAD(ServedWaits, Wait) waits; /* calls that wait for a token */
-    bool is_removed;                     /* server_removed() was said: calls find it no more */
+    Buffer token_reply; /* ready-made answer to GetToken; empty: not made yet */
+    WaitQueue waits;    /* calls that wait for a token */
+    bool is_removed;    /* server_removed() was said: calls find it no more */
 } Served;
 
 /* Zeroes both parts and makes ipc's usable. */

@@ -146,7 +146,7 @@ void server_changed(Server *server, Served *served)
 {
     (void)server;
     buffer_deinit(&served->token_reply);
-    wait_tell_all(served);
+    wait_tell_all(&served->waits);
 }
 
 void server_removed(Server *server, Served *served)
@@ -154,6 +154,11 @@ void server_removed(Server *server, Served *served)
     (void)server;
     served->is_removed = true;
     buffer_deinit(&served->token_reply);
-    wait_tell_all(served);
+    wait_tell_all(&served->waits);
     assert(TAILQ_EMPTY(&served->waits));
+}
+
+void server_reloaded(Server *server)
+{
+    wait_tell_all(&server->shared.sessions.calls.reloads);
 }

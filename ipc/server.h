@@ -43,8 +43,9 @@ int server_listen(Server *server, int fd);
 void server_serve(Server *server, int fd, Peer *peer);
 
 /*
- * Accepts no more, answers what has been read, with NotReady for calls that wait, sends what is left to be sent as
- * far as the sockets take it now, and closes all connections. Idempotent.
+ * Accepts no more, answers what has been read, with NotReady for calls that wait (InvalidConfiguration for those that
+ * wait for a reload), sends what is left to be sent as far as the sockets take it now, and closes all connections.
+ * Idempotent.
  */
 void server_stop(Server *server);
 
@@ -53,6 +54,9 @@ void server_changed(Server *server, Served *served);
 
 /* `served` is about to go: answers the calls that wait for it with NoSuchInstance, and finds it no more. */
 void server_removed(Server *server, Served *served);
+
+/* A reload is over: answers the calls that waited for it. ServerOperations.find_reload() has what came of it. */
+void server_reloaded(Server *server);
 
 /* Connections that are open. */
 unsigned server_n_connections(const Server *server);

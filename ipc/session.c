@@ -14,16 +14,16 @@
 void session_shared_init(SessionShared *shared, const ServerOperations *operations, void *userdata)
 {
     *shared = (SessionShared){
-        .operations = operations,
-        .userdata = userdata,
         .arena = ARENA_INIT(json_value_arena_max(REQUEST_BYTES_MAX)),
         .log_waits = COMPLAINT_RATE_INIT,
     };
+    call_shared_init(&shared->calls, operations, userdata);
     quota_init(&shared->quota);
 }
 
 void session_shared_deinit(SessionShared *shared)
 {
+    call_shared_deinit(&shared->calls);
     quota_deinit(&shared->quota);
     arena_deinit(&shared->arena);
 }
@@ -129,8 +129,7 @@ static void session_answer(Session *session, const VarlinkCall *message, usec_t 
 {
     size_t before = buffer_size(&session->unsent);
     Call call = {
-        .operations = session->shared->operations,
-        .userdata = session->shared->userdata,
+        .shared = &session->shared->calls,
         .peer = session->peer,
         .reply = &session->unsent,
     };

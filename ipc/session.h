@@ -19,8 +19,7 @@
 
 /* What the sessions of a server share; outlives them, and stays where it is. */
 typedef struct SessionShared {
-    const ServerOperations *operations;
-    void *userdata;
+    CallShared calls;
     Quota quota;
     Arena arena; /* of the message that is being answered; empty between two */
     LogRate log_waits;
@@ -28,7 +27,7 @@ typedef struct SessionShared {
 
 typedef enum SessionNeed {
     SESSION_NEEDS_BYTES,  /* a request, or the rest of one: session_reserve() */
-    SESSION_NEEDS_CHANGE, /* a call waits for a token: Wait.on_change(), or its deadline */
+    SESSION_NEEDS_CHANGE, /* a call waits: Wait.on_change(), or its deadline */
     SESSION_NEEDS_ROOM,   /* a request is there, and is answered when enough of `unsent` is gone */
     SESSION_NEEDS_END,    /* broken, see `fault`: nothing more is answered */
 } SessionNeed;

@@ -6,14 +6,14 @@ int wait_begin(Wait *wait, const Call *call, Quota *quota, usec_t now)
 {
     int r;
 
-    assert(!wait->is_active && call->served && call->timeout > 0);
+    assert(!wait->is_active && call->queue && call->timeout > 0);
     r = quota_charge(quota, call->peer->uid, QUOTA_WAITING, &wait->charge);
     if (r != 0)
         return r;
     wait->call = *call;
     wait->deadline = clock_add(now, call->timeout);
     wait->is_active = true;
-    TAILQ_INSERT_TAIL(&call->served->waits, wait, link);
+    TAILQ_INSERT_TAIL(call->queue, wait, link);
     return 0;
 }
 
@@ -21,21 +21,21 @@ void wait_end(Wait *wait)
 {
     if (!wait->is_active)
         return;
-    TAILQ_REMOVE(&wait->call.served->waits, wait, link);
+    TAILQ_REMOVE(wait->call.queue, wait, link);
     quota_release(&wait->charge);
     wait->is_active = false;
 }
 
-void wait_tell_all(Served *served)
+void wait_tell_all(WaitQueue *queue)
 {
-    struct ServedWaits told = TAILQ_HEAD_INITIALIZER(told);
+    WaitQueue told = TAILQ_HEAD_INITIALIZER(told);
     Wait *wait;
 
-    TAILQ_CONCAT(&told, &served->waits, link);
+    TAILQ_CONCAT(&told, queue, link);
     while ((wait = TAILQ_FIRST(&told))) {
         /* Back in its place first: on_change() may end it there, or leave it. */
         TAILQ_REMOVE(&told, wait, link);
-        TAILQ_INSERT_TAIL(&served->waits, wait, link);
+        TAILQ_INSERT_TAIL(queue, wait, link);
         wait->on_change(wait);
     }
 }

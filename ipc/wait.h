@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Wait: a call that waits for a token, in the list of the instance that it waits for. Pure: the deadline is
- * only noted, and whoever embeds the wait keeps it.
+ * Wait: a call that waits, in the queue of what it waits for. Pure: the deadline is only noted, and whoever
+ * embeds the wait keeps it.
  *
  * Limits: WAITING_PER_UID_MAX, WAIT_MAX_USEC
  */
@@ -13,21 +13,21 @@
 typedef struct Wait Wait;
 
 struct Wait {
-    TAILQ_ENTRY(Wait) link; /* in Served.waits while it is active */
+    TAILQ_ENTRY(Wait) link; /* in `call.queue` while it is active */
     Call call;
     usec_t deadline; /* boot-time clock */
     QuotaCharge charge;
     bool is_active;
 
-    /* The instance has changed, or is removed: set by whoever embeds the wait. May end and free it, but no other. */
+    /* What it waits for has changed, or goes: set by whoever embeds the wait. May end and free it, but no other. */
     void (*on_change)(Wait *wait);
 };
 
-/* Waits for `call->served`, on behalf of `call->peer`. 0, QUOTA_E_* or -ENOMEM. */
+/* Waits in `call->queue`, on behalf of `call->peer`. 0, QUOTA_E_* or -ENOMEM. */
 int wait_begin(Wait *wait, const Call *call, Quota *quota, usec_t now);
 
 /* Waits no more. Fine on one that is not active. */
 void wait_end(Wait *wait);
 
-/* Tells all that wait for `served` now; those that begin meanwhile are not told. */
-void wait_tell_all(Served *served);
+/* Tells all that wait in `queue` now; those that begin meanwhile are not told. */
+void wait_tell_all(WaitQueue *queue);

@@ -37,7 +37,59 @@ static Served *backend_next(void *userdata, const Served *previous)
     return i < backend->n ? &backend->instances[i].served : NULL;
 }
 
-const ServerOperations backend_operations = {backend_find, backend_next};
+static void backend_report_rejected(void *userdata, Served *served, const char *token, size_t size)
+{
+    Backend *backend = userdata;
+
+    assert(size < sizeof(backend->rejected_token));
+    memcpy(backend->rejected_token, token, size);
+    backend->rejected_token[size] = '\0';
+    backend->rejected = served;
+    backend->n_rejected++;
+}
+
+static void backend_retry(void *userdata, Served *served)
+{
+    Backend *backend = userdata;
+
+    backend->retried = served;
+    backend->n_retried++;
+}
+
+static uint64_t backend_reload(void *userdata)
+{
+    Backend *backend = userdata;
+
+    return ++backend->n_reloads;
+}
+
+static const ServedReload *backend_find_reload(void *userdata, uint64_t number)
+{
+    Backend *backend = userdata;
+
+    assert(number > 0 && number <= backend->n_reloads);
+    return number <= backend->n_reloads_over ? &backend->reload : NULL;
+}
+
+static bool backend_find_orphan(void *userdata, size_t i, ServedOrphan *ret_orphan)
+{
+    Backend *backend = userdata;
+
+    if (i >= backend->n_orphans)
+        return false;
+    *ret_orphan = backend->orphans[i];
+    return true;
+}
+
+const ServerOperations backend_operations = {
+    .find = backend_find,
+    .next = backend_next,
+    .report_rejected = backend_report_rejected,
+    .retry = backend_retry,
+    .reload = backend_reload,
+    .find_reload = backend_find_reload,
+    .find_orphan = backend_find_orphan,
+};
 
 void backend_init(Backend *backend)
 {

@@ -24,6 +24,19 @@ typedef struct Backend {
     size_t n;
     size_t n_finds; /* times that an instance was looked for */
     size_t n_nexts; /* times that the next one was asked for */
+
+    /* What was asked for last, and how often. */
+    Served *rejected;
+    char rejected_token[64];
+    size_t n_rejected;
+    Served *retried;
+    size_t n_retried;
+    uint64_t n_reloads; /* the number of the last one */
+
+    uint64_t n_reloads_over;
+    ServedReload reload; /* what comes of each */
+    const ServedOrphan *orphans;
+    size_t n_orphans;
 } Backend;
 
 /* For ServerOperations; userdata is the Backend. */

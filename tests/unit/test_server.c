@@ -210,6 +210,41 @@ static void test_removed(void **state)
     }
 }
 
+#define RELOAD   CALL("io.elementd.Reload", "")
+#define RELOADED "{\"parameters\":{\"added\":[],\"changed\":[],\"removed\":[]}}"
+
+/* All who asked before it was over are told, and each waits for a reload that began after it asked. */
+static void test_reload(void **state)
+{
+    static const char *const none[] = {NULL};
+    int a, b;
+
+    (void)state;
+    wire_backend.reload = (ServedReload){
+        .is_applied = true, .added = none, .changed = none, .removed = none};
+    a = wire_connect(0);
+    b = wire_connect(0);
+    wire_say(a, RELOAD);
+    wire_say(a, GET("nobody"));
+    wire_expect_nothing(a);
+    wire_say(b, RELOAD);
+    wire_expect_nothing(b);
+    wire_backend.n_reloads_over = 1;
+    server_reloaded(wire_server);
+    wire_expect(a, RELOADED);
+    wire_expect(a, NO_SUCH("nobody"));
+    wire_expect_nothing(b);
+    wire_backend.n_reloads_over = 2;
+    server_reloaded(wire_server);
+    wire_expect(b, RELOADED);
+    wire_say(b, RELOAD);
+    wire_settle();
+    close(b); /* who does not wait any more is forgotten */
+    wire_expect_connections(1);
+    server_reloaded(wire_server);
+    close(a);
+}
+
 /* ---- ends ---- */
 
 /* As `nc -N` and socat do: all calls, then the end of sending, then they read. */
@@ -572,6 +607,7 @@ int main(void)
         TEST(test_changes),
         TEST(test_token_changes),
         TEST(test_removed),
+        TEST(test_reload),
         TEST(test_half_close),
         TEST(test_half_close_while_waiting),
         TEST(test_half_close_is_quiet),

@@ -115,6 +115,7 @@ static void expect_nothing(void)
 #define INVALID(parameter)                                                                         \
     ERROR("org.varlink.service.InvalidParameter", "\"parameter\":\"" parameter "\"")
 #define DENIED ERROR("org.varlink.service.PermissionDenied", "")
+#define DONE   "{\"parameters\":{}}"
 #define UNIMPLEMENTED(method)                                                                      \
     ERROR("org.varlink.service.MethodNotImplemented", "\"method\":\"" method "\"")
 #define NO_SUCH(instance)        ERROR("io.elementd.NoSuchInstance", "\"instance\":\"" instance "\"")
@@ -217,6 +218,25 @@ static const AnswerCase answers[] = {
     {1001, CALL("io.elementd.ListInstances", ""), "{\"parameters\":{\"instances\":[]}}"},
     {1001, CALL("io.elementd.ListInstances", "\"instance\":\"mine\""), INVALID("instance")},
 
+    /* what has an effect; see below for that */
+    {1000, CALL("io.elementd.ReportRejected", "\"instance\":\"mine\""), INVALID("token")},
+    {1000, CALL("io.elementd.ReportRejected", "\"instance\":\"mine\",\"token\":\"a\\u0000\""),
+     INVALID("token")},
+    {1000, CALL("io.elementd.ReportRejected", "\"instance\":\"mine\",\"token\":\"x\""), DONE},
+    {1000, CALL("io.elementd.ReportRejected", "\"instance\":\"other\",\"token\":\"x\""), DENIED},
+    {1000, CALL("io.elementd.ReportRejected", "\"instance\":\"header\",\"token\":\"x\""), DENIED},
+    {1000, CALL("io.elementd.ReportRejected", "\"instance\":\"nobody\",\"token\":\"x\""),
+     NO_SUCH("nobody")},
+    {1000, CALL("io.elementd.Reload", ""), DENIED},
+    {1000, CALL("io.elementd.Reload", "\"x\":1"), DENIED},
+    {0, CALL("io.elementd.Reload", "\"x\":1"), INVALID("x")},
+    {1000, CALL("io.elementd.Retry", "\"instance\":\"mine\""), DENIED},
+    {1000, CALL("io.elementd.Retry", "\"instance\":\"nobody\""), DENIED},
+    {0, CALL("io.elementd.Retry", "\"instance\":\"nobody\""), NO_SUCH("nobody")},
+    {0, CALL("io.elementd.Retry", "\"instance\":\"mine\""), DONE},
+    {1000, CALL("io.elementd.ListOrphans", ""), DENIED},
+    {0, CALL("io.elementd.ListOrphans", ""), "{\"parameters\":{\"orphans\":[]}}"},
+
     /* what is described, and comes later: with its checks in place */
     {1000, CALL("io.elementd.WatchToken", "\"instance\":\"mine\""),
      ERROR("org.varlink.service.ExpectedMore", "")},
@@ -227,16 +247,6 @@ static const AnswerCase answers[] = {
     {1000, CALL("io.elementd.WatchInstances", ""), ERROR("org.varlink.service.ExpectedMore", "")},
     {1000, "{\"method\":\"io.elementd.WatchInstances\",\"more\":true}",
      UNIMPLEMENTED("io.elementd.WatchInstances")},
-    {1000, CALL("io.elementd.ReportRejected", "\"instance\":\"mine\""), INVALID("token")},
-    {1000, CALL("io.elementd.ReportRejected", "\"instance\":\"mine\",\"token\":\"x\""),
-     UNIMPLEMENTED("io.elementd.ReportRejected")},
-    {1000, CALL("io.elementd.ReportRejected", "\"instance\":\"other\",\"token\":\"x\""), DENIED},
-    {1000, CALL("io.elementd.Reload", ""), DENIED},
-    {1000, CALL("io.elementd.Reload", "\"x\":1"), DENIED},
-    {0, CALL("io.elementd.Reload", ""), UNIMPLEMENTED("io.elementd.Reload")},
-    {1000, CALL("io.elementd.Retry", "\"instance\":\"nobody\""), DENIED},
-    {0, CALL("io.elementd.Retry", "\"instance\":\"nobody\""), NO_SUCH("nobody")},
-    {0, CALL("io.elementd.Retry", "\"instance\":\"mine\""), UNIMPLEMENTED("io.elementd.Retry")},
 };
 
 static void fill_backend(Secret **ret_user, Secret **ret_organization)
@@ -312,6 +322,194 @@ static void test_oneway(void **state)
     expect(TOKEN_REPLY);
 }
 
+/* ---- effects ---- */
+
+#define ONEWAY(method, parameters)                                                                 \
+    "{\"method\":\"" method "\",\"oneway\":true,\"parameters\":{" parameters "}}"
+
+static void test_effects(void **state)
+{
+    Served *x = backend_add(&fixture.backend, "x", "user:1000", NULL);
+
+    (void)state;
+    feed(CALL("io.elementd.ReportRejected", "\"token\":\"t/+=\",\"instance\":\"x\""));
+    expect(DONE);
+    assert_ptr_equal(fixture.backend.rejected, x);
+    assert_string_equal(fixture.backend.rejected_token, "t/+=");
+    feed(CALL("io.elementd.Retry", "\"instance\":\"x\""));
+    expect(DENIED);
+    assert_int_equal(fixture.backend.n_retried, 0);
+    fixture.peer.uid = 0;
+    feed(CALL("io.elementd.Retry", "\"instance\":\"x\""));
+    expect(DONE);
+    assert_ptr_equal(fixture.backend.retried, x);
+    assert_int_equal(fixture.backend.n_rejected, 1);
+    assert_int_equal(fixture.backend.n_retried, 1);
+}
+
+/* Nobody reads what came of it, but it is carried out: for those who may. */
+static void test_oneway_effects(void **state)
+{
+    static const char *const calls[] = {
+        ONEWAY("io.elementd.ReportRejected", "\"instance\":\"x\",\"token\":\"t\""),
+        ONEWAY("io.elementd.Retry", "\"instance\":\"x\""),
+        ONEWAY("io.elementd.Reload", ""),
+    };
+
+    (void)state;
+    (void)backend_add(&fixture.backend, "x", NULL, NULL);
+    for (unsigned round = 0; round < 2; round++) {
+        fixture.peer.uid = round == 0 ? 1000 : 0;
+        for (size_t i = 0; i < N_ELEMENTS(calls); i++)
+            feed(calls[i]);
+        expect_nothing();
+        assert_int_equal(fixture.backend.n_rejected, round);
+        assert_int_equal(fixture.backend.n_retried, round);
+        assert_int_equal(fixture.backend.n_reloads, round);
+    }
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+}
+
+/* A daemon that cannot do it says so, after all that the caller may have done wrong. */
+static void test_missing_operations(void **state)
+{
+    static const AnswerCase few_answers[] = {
+        {1000, CALL("io.elementd.ReportRejected", "\"instance\":\"x\",\"token\":\"t\""),
+         UNIMPLEMENTED("io.elementd.ReportRejected")},
+        {1001, CALL("io.elementd.ReportRejected", "\"instance\":\"x\",\"token\":\"t\""), DENIED},
+        {0, CALL("io.elementd.Retry", "\"instance\":\"x\""), UNIMPLEMENTED("io.elementd.Retry")},
+        {0, CALL("io.elementd.Retry", "\"instance\":\"y\""), NO_SUCH("y")},
+        {0, CALL("io.elementd.Reload", ""), UNIMPLEMENTED("io.elementd.Reload")},
+        {0, CALL("io.elementd.ListOrphans", ""), UNIMPLEMENTED("io.elementd.ListOrphans")},
+    };
+    const ServerOperations few = {.find = backend_operations.find, .next = backend_operations.next};
+
+    (void)state;
+    (void)backend_add(&fixture.backend, "x", "user:1000", NULL);
+    fixture.shared.calls.operations = &few;
+    for (size_t i = 0; i < N_ELEMENTS(few_answers); i++) {
+        fixture.peer.uid = few_answers[i].uid;
+        feed(few_answers[i].call);
+        expect(few_answers[i].reply);
+    }
+}
+
+static void test_orphans(void **state)
+{
+    static const ServedOrphan orphans[] = {
+        {.id = 7,
+         .url = "https://a",
+         .account = "default",
+         .element = "jira",
+         .instance = "x",
+         .reason = SERVED_ORPHAN_REMOVED,
+         .since = 5,
+         .is_deleting = true,
+         .problem = "no \"network\""},
+        {.id = 8, .url = "https://b", .reason = SERVED_ORPHAN_REPLACED},
+        {.id = 9, .url = "https://b", .reason = SERVED_ORPHAN_DUPLICATE},
+        {.id = 10, .url = "https://b", .reason = SERVED_ORPHAN_UNCLAIMED},
+    };
+
+    (void)state;
+    fixture.backend.orphans = orphans;
+    fixture.backend.n_orphans = N_ELEMENTS(orphans);
+    fixture.peer.uid = 0;
+    feed(CALL("io.elementd.ListOrphans", ""));
+#define ORPHAN(id, reason)                                                                         \
+    "{\"id\":" id ",\"url\":\"https://b\",\"reason\":\"" reason                                    \
+    "\",\"sinceUSec\":0,\"isDeleting\":false}"
+    expect("{\"parameters\":{\"orphans\":[{\"id\":7,\"url\":\"https://a\",\"account\":\"default\","
+           "\"element\":\"jira\",\"instance\":\"x\",\"reason\":\"removed\",\"sinceUSec\":5,"
+           "\"isDeleting\":true,\"problem\":\"no \\\"network\\\"\"}," ORPHAN(
+               "8", "replaced") "," ORPHAN("9", "duplicate") "," ORPHAN("10", "unclaimed") "]}}");
+}
+
+/* ---- reloading ---- */
+
+#define RELOAD   CALL("io.elementd.Reload", "")
+#define RELOADED "{\"parameters\":{\"added\":[\"a\",\"b\"],\"changed\":[],\"removed\":[\"c\"]}}"
+
+static void end_reload(uint64_t number)
+{
+    static const char *const added[] = {"a", "b", NULL}, *const none[] = {NULL},
+                             *const removed[] = {"c", NULL};
+
+    fixture.backend.reload = (ServedReload){
+        .is_applied = true, .added = added, .changed = none, .removed = removed};
+    fixture.backend.n_reloads_over = number;
+    wait_tell_all(&fixture.shared.calls.reloads);
+}
+
+static void test_reload(void **state)
+{
+    (void)state;
+    (void)backend_add(&fixture.backend, "x", "any", NULL);
+    fixture.peer.uid = 0;
+    feed(RELOAD);
+    assert_int_equal(fixture.backend.n_reloads, 1);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_CHANGE);
+    assert_int_equal(fixture.session.wait.deadline, NOW + RELOAD_WAIT_USEC);
+    /* One that began before is over. */
+    end_reload(0);
+    assert_int_equal(fixture.n_changes, 1);
+    expect_nothing();
+    end_reload(1);
+    expect(RELOADED);
+    assert_int_equal(fixture.backend.n_reloads, 1);
+    end_reload(1);
+    assert_int_equal(fixture.n_changes, 2);
+    /* The next one is another reload. */
+    feed(RELOAD);
+    assert_int_equal(fixture.backend.n_reloads, 2);
+    expect_nothing();
+    end_reload(2);
+    expect(RELOADED);
+}
+
+static void test_reload_fails(void **state)
+{
+    static const ServedProblem problems[] = {
+        {"/etc/elementd/a.json", 3, 7, "unexpected \"x\""},
+        {"/etc/elementd/b.json", 1, 1, "cannot be read"},
+    };
+
+    (void)state;
+    fixture.peer.uid = 0;
+    feed(RELOAD);
+    fixture.backend.reload = (ServedReload){.problems = problems, .n_problems = 2};
+    fixture.backend.n_reloads_over = 1;
+    wait_tell_all(&fixture.shared.calls.reloads);
+    expect(ERROR("io.elementd.InvalidConfiguration",
+                 "\"problems\":[{\"file\":\"/etc/elementd/a.json\",\"line\":3,\"column\":7,"
+                 "\"message\":\"unexpected \\\"x\\\"\"},{\"file\":\"/etc/elementd/b.json\","
+                 "\"line\":1,\"column\":1,\"message\":\"cannot be read\"}]"));
+}
+
+#define TOO_LATE                                                                                   \
+    ERROR("io.elementd.InvalidConfiguration",                                                      \
+          "\"problems\":[{\"file\":\"/etc/elementd\",\"line\":1,\"column\":1,\"message\":"         \
+          "\"the reload was not over in time, or elementd was stopped before it was; "             \
+          "what came of it: journalctl -u elementd\"}]")
+
+/* At the deadline, and when all stops: nothing waits for ever, and nobody is told that it was applied. */
+static void test_reload_not_over(void **state)
+{
+    static const char *const replies[] = {TOO_LATE, TOO_LATE};
+    static const char calls[] = RELOAD "\0" RELOAD;
+
+    (void)state;
+    fixture.peer.uid = 0;
+    feed(RELOAD);
+    session_answer_again(&fixture.session, true);
+    expect(TOO_LATE);
+    feed_bytes(calls, sizeof(calls));
+    session_stop(&fixture.session, NOW);
+    expect_all(replies, 2);
+}
+
+/* ---- descriptions ---- */
+
 static void test_descriptions(void **state)
 {
     (void)state;
@@ -354,7 +552,7 @@ static void test_described_methods_are_known(void **state)
             n++;
         }
     }
-    assert_int_equal(n, 10);
+    assert_int_equal(n, 11);
 }
 
 /* ---- what is told of instances ---- */
@@ -470,7 +668,7 @@ static void test_authorization_needs_all_parts(void **state)
 static void change(Served *served)
 {
     buffer_deinit(&served->token_reply);
-    wait_tell_all(served);
+    wait_tell_all(&served->waits);
 }
 
 static void remove_served(Served *served)
@@ -762,6 +960,13 @@ int main(void)
         TEST(test_answers),
         TEST(test_answers_in_pieces),
         TEST(test_oneway),
+        TEST(test_effects),
+        TEST(test_oneway_effects),
+        TEST(test_missing_operations),
+        TEST(test_orphans),
+        TEST(test_reload),
+        TEST(test_reload_fails),
+        TEST(test_reload_not_over),
         TEST(test_descriptions),
         TEST(test_described_methods_are_known),
         TEST(test_list),

@@ -1,0 +1,13 @@
+#pragma once
+
+/*
+ * Wait queue: the calls that wait for one thing: for an instance, or for the end of a reload.
+ *
+ * Apart from ipc/wait.h, so that what is waited for need not know calls.
+ */
+
+#include <sys/queue.h>
+
+struct Wait;
+
+typedef TAILQ_HEAD(WaitQueue, Wait) WaitQueue;
