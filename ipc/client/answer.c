@@ -44,6 +44,13 @@ static const AnswerMember answer_instance_members[] = {
     {"problem", ANSWER_TEXT, true, offsetof(elementd_instance, problem)},
 };
 
+static const AnswerMember answer_problem_members[] = {
+    {"file", ANSWER_TEXT, false, offsetof(elementd_problem, file)},
+    {"line", ANSWER_COUNT, false, offsetof(elementd_problem, line)},
+    {"column", ANSWER_COUNT, false, offsetof(elementd_problem, column)},
+    {"message", ANSWER_TEXT, false, offsetof(elementd_problem, message)},
+};
+
 static const AnswerMember answer_error_members[] = {
     {"instance", ANSWER_TEXT, true, offsetof(elementd_error, instance)},
     {"state", ANSWER_TEXT, true, offsetof(elementd_error, state)},
@@ -124,6 +131,18 @@ int answer_read_authorization(const JsonValue *parameters, const char **ret_auth
 {
     return answer_read(parameters, answer_authorization_members,
                        N_ELEMENTS(answer_authorization_members), ret_authorization);
+}
+
+int answer_read_problem(const JsonValue *object, elementd_problem *ret_problem)
+{
+    elementd_problem problem = {};
+    int r;
+
+    r = answer_read(object, answer_problem_members, N_ELEMENTS(answer_problem_members), &problem);
+    if (r != 0)
+        return r;
+    *ret_problem = problem;
+    return 0;
 }
 
 int answer_read_instance(const JsonValue *object, elementd_instance *ret_instance)

@@ -109,6 +109,7 @@ static CtlStatus ctl_run(Ctl *ctl, int argc, char *argv[])
     }
     if (ctl_commands_check(command, &ctl->options, n - 1, &complaint) != 0)
         return ctl_complain(&complaint);
+    ctl->command = command->name;
     ctl->arguments = argv + 1;
     ctl->n_arguments = n - 1;
     return command->run(ctl);

@@ -26,7 +26,8 @@ typedef enum CtlStatus {
 
 typedef struct Ctl {
     CtlOptions options;
-    char **arguments; /* of the command, as many as its row allows; borrowed from main() */
+    const char *command; /* its name; NULL: none is run */
+    char **arguments;    /* of the command, as many as its row allows; borrowed from main() */
     size_t n_arguments;
     bool is_terminal; /* stdout is one: tables are cut to its width */
     bool has_colour;
@@ -39,4 +40,8 @@ CtlStatus ctl_token(const Ctl *ctl);
 CtlStatus ctl_token_authorization(const Ctl *ctl);
 CtlStatus ctl_list(const Ctl *ctl);
 CtlStatus ctl_status(const Ctl *ctl);
+CtlStatus ctl_rejected(const Ctl *ctl);
+CtlStatus ctl_operate_retry(const Ctl *ctl);
+CtlStatus ctl_operate_reload(const Ctl *ctl);
+CtlStatus ctl_operate_orphans(const Ctl *ctl);
 CtlStatus ctl_check(const Ctl *ctl);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,9 +26,18 @@ const CtlFailureRight ctl_failure_authorization_right = {"the whole authorizatio
 
 /* ---- a line ---- */
 
-void ctl_failure_say(const char *format, ...)
+/* A line that is too long is said as far as it goes, and there is nobody to tell that stderr is full. */
+static void ctl_failure_print(const char *begin, const char *text)
 {
     _cleanup_(buffer_deinit) Buffer line = BUFFER_INIT(CTL_FAILURE_BYTES_MAX);
+
+    (void)buffer_append_string(&line, begin);
+    (void)ctl_text_append(&line, text);
+    (void)fprintf(stderr, "%.*s\n", (int)buffer_size(&line), buffer_data(&line));
+}
+
+void ctl_failure_say(const char *format, ...)
+{
     _cleanup_(freep) char *text = NULL;
     va_list arguments;
     int n;
@@ -39,10 +49,21 @@ void ctl_failure_say(const char *format, ...)
         text = NULL;
         return;
     }
-    /* A line that is too long is said as far as it goes, and there is nobody to tell that stderr is full. */
-    (void)buffer_append_string(&line, "elementctl: ");
-    (void)ctl_text_append(&line, text);
-    (void)fprintf(stderr, "%.*s\n", (int)buffer_size(&line), buffer_data(&line));
+    ctl_failure_print("elementctl: ", text);
+}
+
+/* As elementd --check has them, a line each. */
+static void ctl_failure_print_problems(const elementd_error *details)
+{
+    for (size_t i = 0; i < details->n_problems; i++) {
+        const elementd_problem *problem = &details->problems[i];
+        _cleanup_(freep) char *text = NULL;
+
+        if (asprintf(&text, "%s:%" PRIu64 ":%" PRIu64 ": %s", problem->file, problem->line,
+                     problem->column, problem->message) < 0)
+            text = NULL;
+        ctl_failure_print("", text ? text : problem->message);
+    }
 }
 
 /* ---- what was meant ---- */
@@ -202,7 +223,9 @@ static int ctl_failure_denied(const Ctl *ctl, const CtlFailure *failure, Buffer 
         return r == 0 ? ctl_failure_append_socket(ctl, words) : r;
     }
     if (!failure->right || !failure->instance)
-        return buffer_append_string(words, "may not do that");
+        return buffer_printf(words, "may not do that, but root may; try: sudo elementctl %s%s%s",
+                             ctl->command, failure->instance ? " " : "",
+                             failure->instance ? failure->instance : "");
     file = ctl_failure_file(ctl, failure->instance);
     if (!file)
         return -ENOMEM;
@@ -210,7 +233,7 @@ static int ctl_failure_denied(const Ctl *ctl, const CtlFailure *failure, Buffer 
         return r;
     return buffer_printf(words,
                          "may not have %s of \"%s\"; to change that, add \"user:%.*s\" to \"%s\" "
-                         "in \"elementd\" of %s, then: systemctl restart elementd",
+                         "in \"elementd\" of %s, then: elementctl reload",
                          failure->right->what, failure->instance, (int)buffer_size(&user),
                          buffer_data(&user), failure->right->list, file);
 }
@@ -218,6 +241,10 @@ static int ctl_failure_denied(const Ctl *ctl, const CtlFailure *failure, Buffer 
 static int ctl_failure_remote(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
 {
     (void)ctl;
+    if (failure->details->n_problems > 0)
+        return buffer_append_string(words,
+                                    "nothing was applied; once it is mended: elementctl check "
+                                    "&& elementctl reload");
     return buffer_printf(words, "elementd answered %s", failure->details->name);
 }
 
@@ -267,6 +294,8 @@ CtlStatus ctl_failure_report(const Ctl *ctl, const elementd *daemon, int error,
         .now = clock_realtime(),
     };
 
+    if (failure.details)
+        ctl_failure_print_problems(failure.details);
     if (ctl_failure_format(ctl, &failure, &words) == 0)
         ctl_failure_say("%.*s", (int)buffer_size(&words), buffer_data(&words));
     else

@@ -115,6 +115,14 @@ ELEMENTD_PUBLIC int elementd_get_token(elementd *daemon, const char *instance,
 ELEMENTD_PUBLIC int elementd_get_authorization(elementd *daemon, const char *instance,
                                                uint64_t timeout_usec, char **ret_authorization);
 
+/*
+ * Says that the platform refused `token` of `instance` with 401: when it is the one that elementd serves, elementd
+ * verifies it now, and a token that it then gets instead is told to those who watch. Does not wait for that. 0, -errno, or
+ * any ELEMENTD_E_*.
+ */
+ELEMENTD_PUBLIC int elementd_report_rejected(elementd *daemon, const char *instance,
+                                             const char *token);
+
 /* Wipes and frees what these functions returned. NULL is fine. */
 ELEMENTD_PUBLIC void elementd_free_secret(char *secret);
 
@@ -152,14 +160,24 @@ ELEMENTD_PUBLIC void elementd_instances_free(elementd_instances *instances);
 
 /* ---- errors ---- */
 
+/* A mistake in the configuration. */
+typedef struct elementd_problem {
+    const char *file;
+    uint64_t line; /* from 1, as the column */
+    uint64_t column;
+    const char *message;
+} elementd_problem;
+
 /* What elementd said of the last call, as far as it did; members that it did not send are NULL or 0. */
 typedef struct elementd_error {
     const char *
         name; /* of the Varlink error, such as "io.elementd.NotReady"; NULL: elementd did not refuse */
     const char *instance;
-    const char *state;   /* as in elementd_instance */
-    const char *problem; /* why, in words */
-    uint64_t retry_usec; /* when elementd's next try is due */
+    const char *state;                /* as in elementd_instance */
+    const char *problem;              /* why, in words */
+    uint64_t retry_usec;              /* when elementd's next try is due */
+    const elementd_problem *problems; /* of io.elementd.InvalidConfiguration */
+    size_t n_problems;
 } elementd_error;
 
 /* Never NULL; lives until the next call with the handle. */

@@ -31,8 +31,9 @@ struct elementd {
     char *path;
     usec_t patience;
     Wire wire;
-    Arena arena;          /* of the last reply */
-    elementd_error error; /* of the last call; its strings live in `arena` */
+    Arena arena;                /* of the last reply */
+    elementd_error error;       /* of the last call; its strings live in `arena` */
+    elementd_problem *problems; /* those of `error` */
 };
 
 struct elementd_instances {
@@ -49,6 +50,7 @@ void elementd_close(elementd *daemon)
         return;
     wire_close(&daemon->wire);
     arena_deinit(&daemon->arena);
+    free(daemon->problems);
     free(daemon->path);
     free(daemon);
 }
@@ -151,6 +153,36 @@ static int elementd_try(elementd *daemon, const Buffer *request, usec_t deadline
     return r;
 }
 
+/* Keeps the problems that an error has, those that can be read. 0 or -ENOMEM. */
+static int elementd_keep_problems(elementd *daemon, const JsonValue *parameters)
+{
+    const JsonValue *array = json_value_find(parameters, "problems");
+    size_t n = 0;
+
+    if (!array || array->type != JSON_ARRAY || array->n_children == 0)
+        return 0;
+    daemon->problems = calloc(array->n_children, sizeof(*daemon->problems));
+    if (!daemon->problems)
+        return -ENOMEM;
+    JSON_VALUE_FOREACH(object, array) {
+        if (answer_read_problem(object, &daemon->problems[n]) == 0)
+            n++;
+    }
+    daemon->error.problems = daemon->problems;
+    daemon->error.n_problems = n;
+    return 0;
+}
+
+/* The outcome of an error, which is kept for elementd_last_error(). */
+static int elementd_take_error(elementd *daemon, const VarlinkReply *reply)
+{
+    int outcome = answer_read_error(reply, &daemon->error);
+    int r;
+
+    r = elementd_keep_problems(daemon, reply->parameters);
+    return r < 0 ? r : outcome;
+}
+
 /*
  * `timeout` is what the method itself may take. A second try bridges the daemon's restart; no method of it does harm
  * when it is called twice. 0 with a reply that is no error, ELEMENTD_E_* or -errno.
@@ -165,7 +197,7 @@ static int elementd_exchange(elementd *daemon, const Buffer *request, usec_t tim
     if (r == ELEMENTD_E_CLOSED)
         r = elementd_try(daemon, request, deadline, ret_reply);
     if (r == 0 && ret_reply->error)
-        r = answer_read_error(ret_reply, &daemon->error);
+        r = elementd_take_error(daemon, ret_reply);
     return r;
 }
 
@@ -173,6 +205,8 @@ static int elementd_exchange(elementd *daemon, const Buffer *request, usec_t tim
 static void elementd_begin(elementd *daemon)
 {
     daemon->error = (elementd_error){};
+    free(daemon->problems);
+    daemon->problems = NULL;
     arena_deinit(&daemon->arena);
 }
 
@@ -263,6 +297,30 @@ int elementd_get_authorization(elementd *daemon, const char *instance, uint64_t 
     if (r == 0)
         r = elementd_hand_out(authorization, ret_authorization);
     arena_deinit(&daemon->arena);
+    return r;
+}
+
+int elementd_report_rejected(elementd *daemon, const char *instance, const char *token)
+{
+    _cleanup_(buffer_deinit) Buffer request = BUFFER_INIT(REQUEST_BYTES_MAX);
+    VarlinkWriter writer;
+    VarlinkReply reply;
+    int r;
+
+    elementd_begin(daemon);
+    if (!instance || !token)
+        return -EINVAL;
+    varlink_begin_call(&writer, &request, "io.elementd.ReportRejected", false, false);
+    json_writer_key(&writer.json, "instance");
+    json_writer_string(&writer.json, instance);
+    json_writer_key(&writer.json, "token");
+    json_writer_string(&writer.json, token);
+    r = elementd_end_request(&writer);
+    if (r != 0)
+        return r;
+    r = elementd_exchange(daemon, &request, 0, &reply);
+    if (r == 0)
+        arena_deinit(&daemon->arena);
     return r;
 }
 

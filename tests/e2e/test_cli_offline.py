@@ -17,7 +17,7 @@ from harness.process import BUILD, environment
 
 CTL = BUILD / "elementctl"
 OK, OTHER, NO_INSTANCE, NOT_READY, FAILED, DENIED, NO_DAEMON = range(7)
-COMMANDS = ["token", "authorization", "list", "status", "check"]
+COMMANDS = ["token", "authorization", "list", "status", "rejected", "retry", "reload", "orphans", "check"]
 
 TOKEN = {"parameters": {"token": "t0k3n=", "id": 7, "verifiedUSec": 5}}
 AUTHORIZATION = {"parameters": {"authorization": "User u, Organization o, Element e"}}
@@ -116,6 +116,7 @@ def on_terminal(*arguments, env=None, columns=None):
 
 @pytest.mark.parametrize("arguments", [
     [], ["bogus"], ["token"], ["token", "a", "b"], ["authorization"], ["list", "a"], ["status", "a", "b"], ["check", "a"],
+    ["rejected"], ["rejected", "a", "b"], ["rejected", "a", "--json"], ["retry"], ["reload", "a"], ["orphans", "a"],
     ["--bogus"], ["-x"], ["--root"], ["--json=1"], ["list", "--wait"], ["check", "--socket=/a"], ["--wait=x", "token", "a"],
 ], ids=" ".join)
 def test_usage_errors(arguments):
@@ -277,6 +278,106 @@ def test_denied(daemon):
         assert (done.returncode, done.stdout) == (DENIED, "")
         assert f"uid {os.geteuid()}) may not have the " in done.stderr
         assert f'to "{key}" in "elementd" of {daemon.root}/etc/elementd/instances.d/a.json' in done.stderr
+
+
+# --- reload, retry, rejected, orphans ------------------------------------------------------
+
+def test_reload(daemon):
+    daemon.answer = {"parameters": {"added": ["a", "b\033[2J"], "changed": [], "removed": ["c"]}}
+    done = ctl(daemon, "reload")
+    assert (done.returncode, done.stdout, done.stderr) == (OK, "added: a, b?[2J\nremoved: c\n", "")
+    done = ctl(daemon, "reload", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (OK, daemon.answer["parameters"])
+    assert daemon.calls == [{"method": "io.elementd.Reload", "parameters": {}}] * 2
+    daemon.answer = {"parameters": {"added": [], "changed": [], "removed": []}}
+    assert ctl(daemon, "reload").stdout == "nothing has changed\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["", "json"])
+def test_reload_that_fails(daemon, options):
+    """This is what `systemctl reload` has in its journal."""
+    daemon.answer = error("io.elementd.InvalidConfiguration", problems=[
+        {"file": "/etc/elementd/a.json", "line": 3, "column": 7, "message": "unexpected \033[31m"},
+        {"file": "/etc/elementd/b.json", "line": 1, "column": 1, "message": "cannot be read"}])
+    done = ctl(daemon, "reload", *options)
+    assert (done.returncode, done.stdout) == (OTHER, "")
+    assert done.stderr.splitlines() == [
+        "/etc/elementd/a.json:3:7: unexpected ?[31m",
+        "/etc/elementd/b.json:1:1: cannot be read",
+        "elementctl: nothing was applied; once it is mended: elementctl check && elementctl reload"]
+
+
+@pytest.mark.parametrize("command", [["reload"], ["retry", "a"], ["orphans"]], ids=lambda command: command[0])
+def test_for_root_only(daemon, command):
+    daemon.answer = error("org.varlink.service.PermissionDenied")
+    done = ctl(daemon, *command)
+    assert (done.returncode, done.stdout) == (DENIED, "")
+    assert done.stderr.endswith(f"may not do that, but root may; try: sudo elementctl {' '.join(command)}\n")
+
+
+def test_retry(daemon):
+    daemon.answer = {"parameters": {}}
+    done = ctl(daemon, "retry", "a")
+    assert (done.returncode, done.stdout, done.stderr) == (OK, "", "")
+    assert daemon.calls == [{"method": "io.elementd.Retry", "parameters": {"instance": "a"}}]
+    status, output = on_terminal(f"--root={daemon.root}", "retry", "a")
+    assert (status, output) == (OK, 'elementctl: "a" is tried again; what comes of it: elementctl status a\n')
+    daemon.answer = error("io.elementd.NoSuchInstance", instance="a")
+    assert ctl(daemon, "retry", "a").returncode == NO_INSTANCE
+
+
+TOKEN_MAX = 4096
+
+
+@pytest.mark.parametrize("line, token", [
+    ("t0k/+=\n", "t0k/+="), ("t0k\nmore\n", "t0k"), ("t0k", "t0k"), ("t" * TOKEN_MAX, "t" * TOKEN_MAX),
+    ("t" * TOKEN_MAX + "\n", "t" * TOKEN_MAX), ('"\\', '"\\'),
+], ids=["line", "lines", "no end", "longest", "longest line", "quotes"])
+def test_rejected(daemon, line, token):
+    daemon.answer = {"parameters": {}}
+    done = ctl(daemon, "rejected", "a", stdin=None, input=line)
+    assert (done.returncode, done.stdout, done.stderr) == (OK, "", "")
+    assert daemon.calls == [{"method": "io.elementd.ReportRejected", "parameters": {"instance": "a", "token": token}}]
+
+
+@pytest.mark.parametrize("line, words", [
+    ("", "no token came on standard input; try: printf '%s\\n' \"$token\" | elementctl rejected a\n"),
+    ("\n", "no token came on standard input; try: printf '%s\\n' \"$token\" | elementctl rejected a\n"),
+    ("t\0t\n", "what came on standard input is no token\n"),
+    ("t" * (TOKEN_MAX + 1), "what came on standard input is longer than a token can be\n"),
+    ("t" * TOKEN_MAX * 3 + "\n", "what came on standard input is longer than a token can be\n"),
+], ids=["nothing", "empty", "NUL", "too long", "far too long"])
+def test_rejected_without_a_token(daemon, line, words):
+    done = ctl(daemon, "rejected", "a", stdin=None, input=line)
+    assert (done.returncode, done.stdout, done.stderr) == (OTHER, "", "elementctl: " + words)
+    assert daemon.calls == []
+
+
+def test_rejected_refused(daemon):
+    daemon.answer = error("org.varlink.service.PermissionDenied")
+    done = ctl(daemon, "rejected", "a", stdin=None, input="t0k\n")
+    assert done.returncode == DENIED and "t0k" not in done.stderr
+    assert done.stderr.endswith("a.json, then: elementctl reload\n")
+
+
+def test_orphans(daemon):
+    orphans = [{"id": 7, "url": "https://a", "account": "default", "element": "jira", "instance": "a", "reason": "removed",
+                "sinceUSec": NOW - 200_000_000, "isDeleting": True, "problem": "no network"},
+               {"id": 8, "url": "https://a", "reason": "unclaimed", "sinceUSec": NOW, "isDeleting": False}]
+    daemon.answer = {"parameters": {"orphans": orphans}}
+    done = ctl(daemon, "orphans")
+    assert (done.returncode, done.stderr) == (OK, "")
+    assert [line.split(None, 8) for line in done.stdout.splitlines()] == [
+        ["ID", "INSTANCE", "REASON", "SINCE", "DELETING", "ELEMENT", "ACCOUNT", "URL", "PROBLEM"],
+        ["7", "a", "removed", "3min", "yes", "jira", "default", "https://a", "no network"],
+        ["8", "-", "unclaimed", done.stdout.splitlines()[2].split()[3], "no", "-", "-", "https://a", "-"]]
+    done = ctl(daemon, "orphans", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (OK, orphans)
+    daemon.answer = {"parameters": {"orphans": []}}
+    status, output = on_terminal(f"--root={daemon.root}", "orphans", env={"NO_COLOR": "1"})
+    assert status == OK and "nothing is left over on the platform" in output
+    daemon.answer = {"parameters": {"orphans": {}}}
+    assert ctl(daemon, "orphans").returncode == OTHER
 
 
 # --- list and status ------------------------------------------------------------------------

@@ -436,6 +436,59 @@ static void test_errors(void **state)
     assert_int_equal(server->n_connections, 1);
 }
 
+/* The problems of a reload that failed, those that can be read; they go with the next call. */
+static void test_problems(void **state)
+{
+    static const ClientTurn turns[] = {
+        {.reply = "{\"error\":\"io.elementd.InvalidConfiguration\",\"parameters\":{\"problems\":["
+                  "{\"file\":\"a.json\",\"line\":3,\"column\":7,\"message\":\"bad\",\"more\":1},"
+                  "{\"file\":\"b.json\"},7,"
+                  "{\"file\":\"c.json\",\"line\":1,\"column\":1,\"message\":\"\"}]}}"},
+        {.reply =
+             "{\"error\":\"io.elementd.InvalidConfiguration\",\"parameters\":{\"problems\":[]}}"},
+        {.reply =
+             "{\"error\":\"io.elementd.InvalidConfiguration\",\"parameters\":{\"problems\":1}}"},
+    };
+    ClientServer *server = *state;
+    elementd *daemon = start(server, turns, N_ELEMENTS(turns));
+    const elementd_error *error = elementd_last_error(daemon);
+
+    assert_int_equal(elementd_call(daemon, "a.b.C", NULL, 0, NULL), ELEMENTD_E_REMOTE);
+    assert_int_equal(error->n_problems, 2);
+    assert_string_equal(error->problems[0].file, "a.json");
+    assert_int_equal(error->problems[0].line, 3);
+    assert_int_equal(error->problems[0].column, 7);
+    assert_string_equal(error->problems[0].message, "bad");
+    assert_string_equal(error->problems[1].file, "c.json");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(elementd_call(daemon, "a.b.C", NULL, 0, NULL), ELEMENTD_E_REMOTE);
+        assert_int_equal(error->n_problems, 0);
+        assert_null(error->problems);
+    }
+    stop(server, daemon);
+}
+
+static void test_report_rejected(void **state)
+{
+    static const ClientTurn turns[] = {
+        {.reply = "{\"parameters\":{}}"},
+        {.reply = "{\"error\":\"io.elementd.NoSuchInstance\",\"parameters\":{}}"},
+    };
+    ClientServer *server = *state;
+    elementd *daemon = start(server, turns, N_ELEMENTS(turns));
+
+    assert_int_equal(elementd_report_rejected(daemon, NULL, "t"), -EINVAL);
+    assert_int_equal(elementd_report_rejected(daemon, "x", NULL), -EINVAL);
+    assert_int_equal(elementd_report_rejected(daemon, "x", "\xff"), -EINVAL);
+    assert_int_equal(elementd_report_rejected(daemon, "x", "t\"="), 0);
+    assert_int_equal(elementd_report_rejected(daemon, "x", "t"), ELEMENTD_E_NO_SUCH_INSTANCE);
+    stop(server, daemon);
+    assert_int_equal(server->n_requests, 2);
+    assert_string_equal(server->requests[0],
+                        "{\"method\":\"io.elementd.ReportRejected\",\"parameters\":{"
+                        "\"instance\":\"x\",\"token\":\"t\\\"=\"}}");
+}
+
 static void test_strerror(void **state)
 {
     (void)state;
@@ -675,6 +728,8 @@ int main(void)
         TEST(test_stopped),
         TEST(test_timeout),
         TEST(test_errors),
+        TEST(test_problems),
+        TEST(test_report_rejected),
         cmocka_unit_test(test_strerror),
         TEST(test_no_daemon),
         TEST(test_root),

@@ -135,6 +135,11 @@ static int call_authorization(elementd *daemon)
     return r;
 }
 
+static int call_rejected(elementd *daemon)
+{
+    return elementd_report_rejected(daemon, "x", MARKER);
+}
+
 static int call_any(elementd *daemon)
 {
     char *reply = NULL;
@@ -164,7 +169,12 @@ static const struct {
     {call_token, "{\"error\":\"io.elementd.Failed\",\"parameters\":{\"problem\":\"" MARKER "\"}}",
      ELEMENTD_E_FAILED},
     {call_authorization, "{\"parameters\":{\"authorization\":\"User " MARKER "\"}}", 0},
+    {call_rejected, "{\"parameters\":{}}", 0},
     {call_any, "{\"parameters\":{\"a\":\"" MARKER "\"}}", 0},
+    {call_any,
+     "{\"error\":\"io.elementd.InvalidConfiguration\",\"parameters\":{\"problems\":["
+     "{\"file\":\"a\",\"line\":1,\"column\":1,\"message\":\"" MARKER "\"}]}}",
+     ELEMENTD_E_REMOTE},
     {call_list,
      "{\"parameters\":{\"instances\":[{\"name\":\"" MARKER "\",\"element\":\"\",\"account\":\"\","
      "\"state\":\"ready\",\"hasToken\":true,\"sinceUSec\":1,\"attempts\":0}]}}",

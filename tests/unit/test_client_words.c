@@ -257,6 +257,9 @@ static const elementd_error overdue = {
 static const elementd_error disabled = {.name = "io.elementd.NotReady", .state = "disabled"};
 static const elementd_error not_ready = {.name = "io.elementd.NotReady"};
 static const elementd_error remote = {.name = "org.varlink.service.MethodNotFound"};
+static const elementd_problem problem = {.file = "a.json", .line = 1, .column = 2, .message = "m"};
+static const elementd_error invalid = {
+    .name = "io.elementd.InvalidConfiguration", .problems = &problem, .n_problems = 1};
 static const elementd_error none = {};
 
 static void test_failure_words(void **state)
@@ -321,6 +324,10 @@ static void test_failure_words(void **state)
          {},
          "\"x\" failed: elementd does not say why; more: elementctl status x"},
         {ELEMENTD_E_REMOTE, &remote, {}, "elementd answered org.varlink.service.MethodNotFound"},
+        {ELEMENTD_E_REMOTE,
+         &invalid,
+         {},
+         "nothing was applied; once it is mended: elementctl check && elementctl reload"},
         {-ENOMEM, NULL, {}, "cannot ask elementd: Cannot allocate memory"},
     };
     _cleanup_(buffer_deinit) Buffer words = BUFFER_INIT(4096);
@@ -340,7 +347,7 @@ static void test_failure_words(void **state)
 
 static void assert_denied(const Tree *tree, const CtlFailure *failure, const char *expected)
 {
-    const Ctl ctl = {.options = {.root = tree->path}};
+    const Ctl ctl = {.options = {.root = tree->path}, .command = "retry"};
     _cleanup_(buffer_deinit) Buffer words = BUFFER_INIT(4096);
 
     assert_int_equal(ctl_failure_format(&ctl, failure, &words), 0);
@@ -366,8 +373,7 @@ static void test_failure_denied(void **state)
     assert_denied(tree, &failure, "/etc/elementd/instances.d/x.json, then");
     tree_put(tree, "usr/lib/elementd/instances.d/x.json", "", 0600);
     assert_denied(tree, &failure, "\" to \"allow\" in \"elementd\" of /");
-    assert_denied(tree, &failure,
-                  "/usr/lib/elementd/instances.d/x.json, then: systemctl restart elementd");
+    assert_denied(tree, &failure, "/usr/lib/elementd/instances.d/x.json, then: elementctl reload");
     tree_put(tree, "run/elementd/instances.d/x.json", "", 0600);
     assert_denied(tree, &failure, "/run/elementd/instances.d/x.json, then");
     tree_put(tree, "etc/elementd/instances.d/x.json", "", 0600);
@@ -376,7 +382,9 @@ static void test_failure_denied(void **state)
     assert_denied(tree, &failure, "\" to \"allow-authorization\" in \"elementd\" of /");
     assert_denied(tree, &failure, "/etc/elementd/instances.d/x.json, then");
     failure.right = NULL;
-    assert_denied(tree, &failure, ") may not do that");
+    assert_denied(tree, &failure, ") may not do that, but root may; try: sudo elementctl retry x");
+    failure.instance = NULL;
+    assert_denied(tree, &failure, ") may not do that, but root may; try: sudo elementctl retry");
     failure.details = NULL;
     assert_denied(tree, &failure, ") may not open the socket /");
 }

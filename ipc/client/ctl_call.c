@@ -1,0 +1,86 @@
+#include "ipc/client/ctl_call.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/json_writer.h"
+#include "base/limits.h"
+#include "ipc/client/ctl_failure.h"
+
+DEFINE_FREEP(elementd, elementd_close)
+
+/* The parameters as a string, in `buffer`. 0, or as elementd_call() has it for what cannot be sent. */
+static int ctl_call_write(Buffer *buffer, const char *instance)
+{
+    JsonWriter writer;
+    int r;
+
+    json_writer_begin(&writer, buffer);
+    json_writer_open_object(&writer);
+    if (instance) {
+        json_writer_key(&writer, "instance");
+        json_writer_string(&writer, instance);
+    }
+    json_writer_close_object(&writer);
+    r = json_writer_end(&writer);
+    if (r == JSON_WRITER_E_TEXT)
+        return -EINVAL;
+    if (r == 0)
+        r = buffer_append(buffer, "", 1);
+    return r > 0 ? -EMSGSIZE : r;
+}
+
+/* 0 or -errno; the library has seen to it that it is an object. */
+static int ctl_call_parse(CtlReply *reply)
+{
+    size_t size = strlen(reply->text);
+
+    reply->arena = ARENA_INIT(json_value_arena_max(size));
+    return json_value_parse(&reply->arena, reply->text, size, 0, &reply->parameters, NULL);
+}
+
+CtlStatus ctl_call(const Ctl *ctl, const char *method, const char *instance, usec_t timeout,
+                   CtlReply *ret_reply)
+{
+    _cleanup_(buffer_deinit) Buffer parameters = BUFFER_INIT(REQUEST_BYTES_MAX);
+    _cleanup_(elementd_closep) elementd *daemon = NULL;
+    CtlStatus status;
+    int r;
+
+    *ret_reply = (CtlReply){};
+    status = ctl_failure_connect(ctl, &daemon);
+    if (status != CTL_OK)
+        return status;
+    r = ctl_call_write(&parameters, instance);
+    if (r == 0)
+        r = elementd_call(daemon, method, buffer_data(&parameters), timeout, &ret_reply->text);
+    if (r == 0)
+        r = ctl_call_parse(ret_reply);
+    return r == 0 ? CTL_OK : ctl_failure_report(ctl, daemon, r, instance, NULL);
+}
+
+void ctl_reply_deinit(CtlReply *reply)
+{
+    elementd_free_secret(reply->text);
+    arena_deinit(&reply->arena);
+    *reply = (CtlReply){};
+}
+
+const char *ctl_reply_text(const JsonValue *object, const char *key)
+{
+    const JsonValue *value = json_value_find(object, key);
+
+    return value && json_value_is_text(value) ? value->text : NULL;
+}
+
+int64_t ctl_reply_number(const JsonValue *object, const char *key)
+{
+    const JsonValue *value = json_value_find(object, key);
+    int64_t number;
+
+    if (!value || value->type != JSON_NUMBER ||
+        json_parse_int64(value->text, value->size, &number) < 0)
+        return 0;
+    return number;
+}

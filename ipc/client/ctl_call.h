@@ -1,0 +1,28 @@
+#pragma once
+
+/*
+ * Calls of elementctl that the library has no function for: a method, and its reply as a tree.
+ */
+
+#include "base/json_value.h"
+#include "ipc/client/ctl.h"
+
+typedef struct CtlReply {
+    char *text;
+    Arena arena;
+    JsonValue *parameters; /* an object, in `arena` */
+} CtlReply;
+
+/*
+ * Connects and calls `method`, with `instance` unless it is NULL; the method itself may take `timeout`. CTL_OK, or what
+ * was said. Fine to deinit after either.
+ */
+CtlStatus ctl_call(const Ctl *ctl, const char *method, const char *instance, usec_t timeout,
+                   CtlReply *ret_reply);
+void ctl_reply_deinit(CtlReply *reply);
+
+/* A member's text, or NULL. */
+const char *ctl_reply_text(const JsonValue *object, const char *key);
+
+/* A member's number; 0 where there is none. */
+int64_t ctl_reply_number(const JsonValue *object, const char *key);
