@@ -23,6 +23,9 @@
 /* Instances of one host. All are kept in one document and in memory; measured with 10,000. */
 #define INSTANCES_MAX 16384
 
+/* Instances on the platform that nothing uses. A whole host's worth of files may go at once. */
+#define ORPHANS_MAX INSTANCES_MAX
+
 /* Accounts of one host: each costs a look-up of its own at start. */
 #define ACCOUNTS_MAX 256
 
@@ -54,6 +57,9 @@
 /* Pages of one look-up. Above it the platform is repeating itself: 16384 instances have 164 pages. */
 #define PLATFORM_PAGES_MAX 1024
 
+/* Passes of one look-up over several pages, until two in a row agree. If these do not, others are busy there: later. */
+#define PLATFORM_PASSES_MAX 5
+
 /* A token. They have 44 characters; no maximum is documented, and it must fit a header line. */
 #define TOKEN_BYTES_MAX (4 * 1024)
 
@@ -72,6 +78,12 @@
 
 /* The longest Retry-After that is believed. */
 #define RETRY_AFTER_MAX_USEC (3600 * USEC_PER_SEC)
+
+/* The platform is asked about the token of one instance this often at most, however many programs report it as rejected. */
+#define REPORT_PAUSE_USEC (30 * USEC_PER_SEC)
+
+/* The longest pause between the beginnings of two verifications: for few instances, nobody notices more of them. */
+#define VERIFY_PACE_USEC (1 * USEC_PER_SEC)
 
 /* ---- the store ---- */
 

@@ -26,6 +26,18 @@ static char *paths_find(const char *root, const char *variable, const char *path
     return strdup(path);
 }
 
+/* Hands `paths` over, unless there was no memory for one of them. 0 or -ENOMEM. */
+static int paths_finish(Paths *paths, Paths *ret_paths)
+{
+    if (!paths->config[0] || !paths->config[1] || !paths->config[2] || !paths->state ||
+        !paths->runtime) {
+        paths_deinit(paths);
+        return -ENOMEM;
+    }
+    *ret_paths = *paths;
+    return 0;
+}
+
 int paths_init(Paths *ret_paths, const char *root)
 {
     Paths paths = {
@@ -39,13 +51,18 @@ int paths_init(Paths *ret_paths, const char *root)
         .runtime = paths_find(root, "RUNTIME_DIRECTORY", "/run/elementd"),
     };
 
-    if (!paths.config[0] || !paths.config[1] || !paths.config[2] || !paths.state ||
-        !paths.runtime) {
-        paths_deinit(&paths);
-        return -ENOMEM;
-    }
-    *ret_paths = paths;
-    return 0;
+    return paths_finish(&paths, ret_paths);
+}
+
+int paths_copy(const Paths *paths, Paths *ret_copy)
+{
+    Paths copy = {
+        .config = {strdup(paths->config[0]), strdup(paths->config[1]), strdup(paths->config[2])},
+        .state = strdup(paths->state),
+        .runtime = strdup(paths->runtime),
+    };
+
+    return paths_finish(&copy, ret_copy);
 }
 
 void paths_deinit(Paths *paths)

@@ -26,6 +26,9 @@ typedef struct Paths {
 /* `root` may be NULL or "". 0 or -ENOMEM; release with paths_deinit(). */
 int paths_init(Paths *ret_paths, const char *root);
 
+/* 0 or -ENOMEM; as paths_init(). */
+int paths_copy(const Paths *paths, Paths *ret_copy);
+
 /* Fine on a zeroed struct. */
 void paths_deinit(Paths *paths);
 

@@ -201,6 +201,7 @@ static int config_load_instances(Config *config, const Paths *paths, const Diges
                 : -ENOMEM;
     }
     config->is_incomplete |= dropins.is_incomplete;
+    config->is_bare = !dropins_has_folder(&dropins);
     dropins_deinit(&dropins);
     return r;
 }

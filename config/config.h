@@ -35,6 +35,8 @@ typedef struct Config {
      * may be declared all the same, and must not be taken for removed.
      */
     bool is_incomplete;
+    bool
+        is_bare; /* no tree has a folder of instances: as if /etc were not there, and no word about any instance */
     Problems problems;
 } Config;
 

@@ -42,6 +42,14 @@ void dropins_deinit(Dropins *dropins)
     dropins_init(dropins);
 }
 
+bool dropins_has_folder(const Dropins *dropins)
+{
+    for (size_t i = 0; i < PATHS_N_CONFIG; i++)
+        if (dropins->fds[i] >= 0)
+            return true;
+    return false;
+}
+
 /* ---- finding ---- */
 
 static void dropin_closedirp(DIR **directory)

@@ -57,6 +57,9 @@ int dropins_find_file(Dropins *ret_dropins, const Paths *paths, const char *name
 
 void dropins_deinit(Dropins *dropins);
 
+/* Whether any tree has the folder, be it empty. */
+bool dropins_has_folder(const Dropins *dropins);
+
 /*
  * Reads a drop-in into `text`, which is empty and has the ceiling CONFIG_FILE_BYTES_MAX.
  * 0, DROPIN_E_* or -ENOMEM.

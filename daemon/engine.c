@@ -203,6 +203,14 @@ int engine_ask(Engine *engine, const PlatformQuestion *question, EngineStarted s
     return 0;
 }
 
+void engine_set_parallel(Engine *engine, unsigned parallel)
+{
+    engine->parallel = parallel;
+    if (engine->http)
+        http_set_connections(engine->http, parallel);
+    engine_wake(engine);
+}
+
 EngineTask *engine_task_free(EngineTask *task)
 {
     Engine *engine;

@@ -31,6 +31,9 @@ Engine *engine_free(Engine *engine);
 
 DEFINE_FREEP(Engine, engine_free)
 
+/* From now on; what is under way goes on. */
+void engine_set_parallel(Engine *engine, unsigned parallel);
+
 /* `question` is borrowed for the call alone; `started` may be NULL. 0, or -errno: then nothing is asked and nobody called. */
 int engine_ask(Engine *engine, const PlatformQuestion *question, EngineStarted started,
                EngineHandler handler, void *subject, EngineTask **ret_task);

@@ -18,70 +18,137 @@ void gate_drop_rows(Gate *gate)
     gate->n_rows = 0;
 }
 
-static void gate_deinit(Gate *gate)
+static Gate *gate_free(Gate *gate)
 {
+    if (!gate)
+        return NULL;
     engine_task_free(gate->task);
     gate_drop_rows(gate);
     free(gate->page);
     free(gate->problem);
-    *gate = (Gate){};
+    free(gate);
+    return NULL;
 }
 
 void gates_deinit(Gates *gates)
 {
     for (size_t i = 0; i < gates->n_items; i++)
-        gate_deinit(&gates->items[i]);
+        gate_free(gates->items[i]);
     free(gates->items);
     *gates = (Gates){};
 }
 
-/* Takes over what an earlier run had to wait for. */
-static int gate_restore(Gate *gate, const Snapshot *snapshot, usec_t now)
+/* ---- which there are ---- */
+
+static Gate *gates_find_named(const Gates *gates, const char *account_name)
 {
-    for (size_t i = 0; i < snapshot->n_pauses; i++) {
-        const Pause *pause = &snapshot->pauses[i];
-
-        if (strcmp(pause->account, gate->account->name) != 0)
-            continue;
-        gate->is_paused = true;
-        gate->attempts = pause->attempts;
-        gate->delay = pause->delay < RETRY_AFTER_MAX_USEC ? pause->delay : RETRY_AFTER_MAX_USEC;
-        gate->until = clock_add(now, clock_left(pause->retry, gate->delay, clock_realtime()));
-        gate->problem = strdup("paused since before the last start");
-        return gate->problem ? 0 : -ENOMEM;
-    }
-    return 0;
-}
-
-int gates_init(Gates *gates, const Config *config, const Snapshot *snapshot, usec_t now)
-{
-    int r;
-
-    *gates = (Gates){};
-    if (config->n_accounts == 0)
-        return 0;
-    gates->items = calloc(config->n_accounts, sizeof(*gates->items));
-    if (!gates->items)
-        return -ENOMEM;
-    for (size_t i = 0; i < config->n_accounts; i++) {
-        if (config->accounts[i]->problem)
-            continue;
-        gates->items[gates->n_items].account = config->accounts[i];
-        r = gate_restore(&gates->items[gates->n_items++], snapshot, now);
-        if (r < 0) {
-            gates_deinit(gates);
-            return r;
-        }
-    }
-    return 0;
+    for (size_t i = 0; i < gates->n_items; i++)
+        if (strcmp(gates->items[i]->account->name, account_name) == 0)
+            return gates->items[i];
+    return NULL;
 }
 
 Gate *gates_find(const Gates *gates, const Account *account)
 {
     for (size_t i = 0; i < gates->n_items; i++)
-        if (gates->items[i].account == account)
-            return &gates->items[i];
+        if (gates->items[i]->account == account)
+            return gates->items[i];
     return NULL;
+}
+
+Gate *gates_find_platform(const Gates *gates, const char *account_name, const char *url)
+{
+    Gate *gate = account_name ? gates_find_named(gates, account_name) : NULL;
+
+    return gate && url && strcmp(gate->account->url, url) == 0 ? gate : NULL;
+}
+
+/* Forgets all that was learned of the platform, or by secrets that are not those of the account any more. */
+static void gate_renew(Gate *gate)
+{
+    gate->task = engine_task_free(gate->task);
+    gate_drop_rows(gate);
+    gate->looked_up = 0;
+    (void)gate_open(gate);
+}
+
+/* `account` is its account from now on; it has none so far when it is a fresh one. */
+static void gate_set_account(Gate *gate, const Account *account, uint64_t *last_epoch)
+{
+    bool is_same = gate->account && account_equal(gate->account, account);
+
+    if (gate->account && !is_same)
+        gate_renew(gate);
+    if (!is_same)
+        gate->epoch = ++*last_epoch;
+    gate->account = account;
+}
+
+/* The gates of `config`, those that there are and fresh ones, which have no account yet. NULL without memory. */
+static Gate **gates_collect(const Gates *gates, const Config *config)
+{
+    Gate **items = calloc(config->n_accounts + 1, sizeof(Gate *));
+    size_t n = 0;
+
+    for (size_t i = 0; items && i < config->n_accounts; i++) {
+        if (config->accounts[i]->problem)
+            continue;
+        items[n] = gates_find_named(gates, config->accounts[i]->name);
+        if (!items[n])
+            items[n] = calloc(1, sizeof(Gate));
+        if (items[n++])
+            continue;
+        for (size_t j = 0; j + 1 < n; j++)
+            if (!items[j]->account)
+                free(items[j]);
+        free(items);
+        return NULL;
+    }
+    return items;
+}
+
+int gates_apply(Gates *gates, const Config *config)
+{
+    Gates after = {.items = gates_collect(gates, config), .last_epoch = gates->last_epoch};
+
+    if (!after.items)
+        return -ENOMEM;
+    for (size_t i = 0; i < config->n_accounts; i++)
+        if (!config->accounts[i]->problem)
+            gate_set_account(after.items[after.n_items++], config->accounts[i], &after.last_epoch);
+    for (size_t i = 0; i < gates->n_items; i++)
+        if (gates_find(&after, gates->items[i]->account) != gates->items[i])
+            gate_free(gates->items[i]);
+    free(gates->items);
+    *gates = after;
+    return 0;
+}
+
+static int gate_restore(Gate *gate, const Pause *pause, usec_t now)
+{
+    gate->is_paused = true;
+    gate->attempts = pause->attempts;
+    gate->delay = pause->delay < RETRY_AFTER_MAX_USEC ? pause->delay : RETRY_AFTER_MAX_USEC;
+    gate->until = clock_add(now, clock_left(pause->retry, gate->delay, clock_realtime()));
+    free(gate->problem);
+    gate->problem = strdup("paused since before the last start");
+    return gate->problem ? 0 : -ENOMEM;
+}
+
+int gates_restore(Gates *gates, const Snapshot *snapshot, usec_t now)
+{
+    for (size_t i = 0; i < gates->n_items; i++)
+        for (size_t j = 0; j < snapshot->n_pauses; j++) {
+            int r;
+
+            if (strcmp(snapshot->pauses[j].account, gates->items[i]->account->name) != 0)
+                continue;
+            r = gate_restore(gates->items[i], &snapshot->pauses[j], now);
+            if (r < 0)
+                return r;
+            break;
+        }
+    return 0;
 }
 
 int gates_snapshot(const Gates *gates, Snapshot *snapshot, usec_t now)
@@ -95,7 +162,7 @@ int gates_snapshot(const Gates *gates, Snapshot *snapshot, usec_t now)
     if (!snapshot->pauses)
         return -ENOMEM;
     for (size_t i = 0; i < gates->n_items; i++) {
-        const Gate *gate = &gates->items[i];
+        const Gate *gate = gates->items[i];
         Pause *pause = &snapshot->pauses[snapshot->n_pauses];
 
         if (!gate->is_paused)
@@ -150,6 +217,12 @@ bool gate_open(Gate *gate)
     return was_paused;
 }
 
+void gate_probe(Gate *gate, usec_t now)
+{
+    if (gate->is_paused && gate->until > now)
+        gate->until = now;
+}
+
 int gate_look_up_next(Gate *gate, Engine *engine, const char *owner, usec_t timeout,
                       EngineHandler handler)
 {
@@ -165,15 +238,32 @@ int gate_look_up_next(Gate *gate, Engine *engine, const char *owner, usec_t time
     return engine_ask(engine, &question, NULL, handler, gate, &gate->task);
 }
 
-int gate_look_up(Gate *gate, Engine *engine, const char *owner, usec_t timeout,
-                 EngineHandler handler, usec_t now)
+/* From the first page on. */
+static void gate_begin_pass(Gate *gate)
 {
     gate_drop_rows(gate);
     free(gate->page);
     gate->page = NULL;
     gate->n_pages = 0;
+    gate->last_fingerprint = gate->fingerprint;
+    gate->fingerprint = 0;
+}
+
+int gate_look_up(Gate *gate, Engine *engine, const char *owner, usec_t timeout,
+                 EngineHandler handler, usec_t now)
+{
+    gate_begin_pass(gate);
+    gate->n_passes = 0;
     gate->begin = now;
     return gate_look_up_next(gate, engine, owner, timeout, handler);
+}
+
+/* Spreads the bits of an id, so that sums of them tell sets of ids apart. Source: splitmix64, its finalizer. */
+static uint64_t gate_mix(uint64_t id)
+{
+    id = (id ^ id >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    id = (id ^ id >> 27) * UINT64_C(0x94d049bb133111eb);
+    return id ^ id >> 31;
 }
 
 /* Keeps the rows that carry our tag: the platform's own filter is not relied on. */
@@ -188,12 +278,32 @@ static int gate_take_rows(Gate *gate, PlatformAnswer *answer)
         return -ENOMEM;
     gate->rows = rows;
     for (size_t i = 0; i < answer->n_instances; i++) {
+        gate->fingerprint += gate_mix((uint64_t)answer->instances[i].id + 1);
         if (!answer->instances[i].is_owned)
             continue;
         gate->rows[gate->n_rows++] = answer->instances[i];
         answer->instances[i] = (PlatformInstance){};
     }
     return 0;
+}
+
+/* The last page of a pass has come: is that enough? */
+static GateProgress gate_end_pass(Gate *gate, PlatformAnswer *answer)
+{
+    bool is_confirmed = gate->n_passes > 0 && gate->fingerprint == gate->last_fingerprint;
+
+    gate->n_passes++;
+    if (gate->n_pages == 1 || is_confirmed) {
+        gate->looked_up = gate->begin;
+        return GATE_DONE;
+    }
+    if (gate->n_passes < PLATFORM_PASSES_MAX) {
+        gate_begin_pass(gate);
+        return GATE_MORE;
+    }
+    free(answer->problem);
+    answer->problem = strdup("the platform's list of instances changes all the time");
+    return GATE_FAILED;
 }
 
 int gate_take_page(Gate *gate, PlatformAnswer *answer, GateProgress *ret_progress)
@@ -213,8 +323,7 @@ int gate_take_page(Gate *gate, PlatformAnswer *answer, GateProgress *ret_progres
     gate->page = TAKE_PTR(answer->next_page);
     gate->n_pages++;
     if (!gate->page) {
-        gate->looked_up = gate->begin;
-        *ret_progress = GATE_DONE;
+        *ret_progress = gate_end_pass(gate, answer);
     } else if (is_same_page || gate->n_pages >= PLATFORM_PAGES_MAX ||
                gate->n_rows > INSTANCES_MAX) {
         free(answer->problem);

@@ -3,11 +3,12 @@
 /*
  * Gate: what all instances of one account share: whether anything may be asked at all, and the look-up.
  *
- * A look-up lists, over all pages, the instances that carry our tag. When an account's secrets are refused, or
+ * A look-up lists, over all pages, the instances that carry our tag. Rows move from page to page while others come and
+ * go, so a list of several pages is believed when two passes in a row have shown the same. When an account's secrets are refused, or
  * the platform cannot be reached, the gate pauses: nothing goes out until the pause is over, then one look-up,
  * as the probe that opens it again. A failed look-up lengthens the pause.
  *
- * Limits: PLATFORM_PAGES_MAX, INSTANCES_MAX (rows kept), RETRY_AFTER_MAX_USEC
+ * Limits: PLATFORM_PAGES_MAX, PLATFORM_PASSES_MAX, INSTANCES_MAX (rows kept), RETRY_AFTER_MAX_USEC
  */
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@
 
 typedef struct Gate {
     const Account *account; /* of the Config */
+    uint64_t epoch;         /* changes when the account is another platform, or has other secrets */
 
     /* Pause; times of the boot-time clock. */
     bool is_paused;
@@ -32,22 +34,35 @@ typedef struct Gate {
     usec_t looked_up; /* begin of the last complete one, 0: none yet */
     char *page;
     unsigned n_pages;
+    uint64_t fingerprint;      /* of the ids on the pages so far */
+    uint64_t last_fingerprint; /* of the pass before, 0: there was none */
+    unsigned n_passes;
     PlatformInstance *rows; /* of the look-up under way, or of the last complete one; ours alone */
     size_t n_rows;
 } Gate;
 
 typedef struct Gates {
-    Gate *items; /* by the order of the Config's accounts */
+    Gate **items; /* by the order of the Config's accounts */
     size_t n_items;
+    uint64_t last_epoch;
 } Gates;
 
-/* A gate for each account of `config` that can be used, with the pauses that were recorded. 0 or -ENOMEM. */
-int gates_init(Gates *gates, const Config *config, const Snapshot *snapshot, usec_t now);
+/*
+ * Makes `gates` those of the accounts of `config` that can be used. A gate stays by its account's name, with all that it
+ * knows; when the account is another platform, or has other secrets, it begins anew, in another epoch. Gates of accounts
+ * that are gone go, with their look-ups. 0 or -ENOMEM, then nothing has changed.
+ */
+int gates_apply(Gates *gates, const Config *config);
+
+/* Takes over the pauses that an earlier run has recorded. 0 or -ENOMEM. */
+int gates_restore(Gates *gates, const Snapshot *snapshot, usec_t now);
 
 /* Cancels look-ups. Fine on a zeroed one. */
 void gates_deinit(Gates *gates);
 
+/* All borrowed, or NULL; NULL is fine. The second by its name, when it is (still) the platform at `url`. */
 Gate *gates_find(const Gates *gates, const Account *account);
+Gate *gates_find_platform(const Gates *gates, const char *account_name, const char *url);
 
 /* The pauses that are worth recording, added to `snapshot`. 0 or -ENOMEM. */
 int gates_snapshot(const Gates *gates, Snapshot *snapshot, usec_t now);
@@ -64,6 +79,9 @@ void gate_drop_rows(Gate *gate);
 
 /* Whether it was paused. */
 bool gate_open(Gate *gate);
+
+/* A pause is over now, so that one look-up finds out whether it still has to be. */
+void gate_probe(Gate *gate, usec_t now);
 
 /* Begins a look-up; none may be under way. `handler` gets its every page, with the gate as subject. 0 or -errno. */
 int gate_look_up(Gate *gate, Engine *engine, const char *owner, usec_t timeout,

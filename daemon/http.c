@@ -420,18 +420,28 @@ static int http_init_library(void)
     return 0;
 }
 
-static int http_set_options(Http *http, unsigned n_connections)
+void http_set_connections(Http *http, unsigned n_connections)
 {
-    long n = (long)n_connections;
+    static const CURLMoption options[] = {
+        CURLMOPT_MAX_HOST_CONNECTIONS,
+        CURLMOPT_MAX_TOTAL_CONNECTIONS,
+        CURLMOPT_MAXCONNECTS,
+    };
 
+    for (size_t i = 0; i < N_ELEMENTS(options); i++) {
+        CURLMcode code = curl_multi_setopt(http->multi, options[i], (long)n_connections);
+
+        assert(code == CURLM_OK); /* they are older than what we build with, and take any number */
+    }
+}
+
+static int http_set_options(Http *http)
+{
     if (curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, http_on_set_socket) != CURLM_OK ||
         curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http) != CURLM_OK ||
         curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, http_on_set_timer) != CURLM_OK ||
         curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http) != CURLM_OK ||
-        curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX) != CURLM_OK ||
-        curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, n) != CURLM_OK ||
-        curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, n) != CURLM_OK ||
-        curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, n) != CURLM_OK)
+        curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX) != CURLM_OK)
         return -ENOTSUP;
     return 0;
 }
@@ -452,9 +462,10 @@ int http_new(struct event_base *base, unsigned n_connections, Http **ret_http)
     http->multi = curl_multi_init();
     if (!http->timer || !http->multi)
         return -ENOMEM;
-    r = http_set_options(http, n_connections);
+    r = http_set_options(http);
     if (r < 0)
         return r;
+    http_set_connections(http, n_connections);
     *ret_http = TAKE_PTR(http);
     return 0;
 }

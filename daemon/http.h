@@ -50,6 +50,9 @@ typedef void (*HttpHandler)(void *userdata, HttpAnswer *answer);
 /* At most `n_connections` connections are open. Initialises libcurl. 0 or -errno. */
 int http_new(struct event_base *base, unsigned n_connections, Http **ret_http);
 
+/* From now on at most so many; those that are open beyond that close when they are idle. */
+void http_set_connections(Http *http, unsigned n_connections);
+
 /* All slots must be gone. NULL is fine. Returns NULL. */
 Http *http_free(Http *http);
 

@@ -14,7 +14,9 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "config/config.h"
+#include "daemon/loader.h"
 #include "daemon/reconcile.h"
+#include "daemon/reload.h"
 #include "daemon/serve.h"
 #include "ipc/server.h"
 #include "systemd/log.h"
@@ -51,6 +53,9 @@ struct Manager {
     Registry registry;
     Engine *engine;
     Reconciler reconciler;
+    Loader *loader;
+    Reload reload;
+    Serve serve;
     Server *server;
     char status[160];
 };
@@ -155,6 +160,8 @@ static void manager_on_commit(void *userdata, uint64_t generation, int error)
 {
     Manager *manager = userdata;
 
+    uint64_t before = manager->registry.durable_generation;
+
     manager_tell_commit(manager, error);
     if (error < 0) {
         manager->commit_after = clock_add(clock_boottime(), STORE_RETRY_USEC);
@@ -163,7 +170,7 @@ static void manager_on_commit(void *userdata, uint64_t generation, int error)
         manager->commit_after = 0;
         registry_committed(&manager->registry, generation);
     }
-    reconciler_committed(&manager->reconciler, error);
+    reconciler_committed(&manager->reconciler, before, error);
     event_active(manager->settle, EV_TIMEOUT, 0);
 }
 
@@ -246,13 +253,90 @@ static void manager_on_terminate(evutil_socket_t signal_number, short what, void
         (void)event_base_loopbreak(manager->base);
 }
 
+/* ---- reload ---- */
+
 static void manager_on_hangup(evutil_socket_t signal_number, short what, void *userdata)
 {
+    Manager *manager = userdata;
+
     (void)signal_number;
     (void)what;
-    (void)userdata;
-    log_warning("SIGHUP: reloading is not possible yet, restart to apply a changed configuration");
+    (void)loader_start(manager->loader);
 }
+
+static void manager_on_load_begun(void *userdata)
+{
+    (void)userdata;
+    notify_reloading();
+}
+
+/* Clients of what is gone are told so, and others may have lost or got a right. */
+static void manager_tell_changes(Manager *manager)
+{
+    const LogFields fields = {.message_id = MESSAGE_RELOADED};
+    Registry *registry = &manager->registry;
+    unsigned counts[ENTRY_REMOVED + 1] = {};
+
+    for (size_t i = 0; i < registry->n_entries; i++) {
+        Entry *entry = registry->entries[i];
+
+        counts[entry->change]++;
+        if (entry->change == ENTRY_REMOVED)
+            server_removed(manager->server, &entry->served);
+        else if (entry->want)
+            server_changed(manager->server, &entry->served);
+    }
+    log_full(LOG_NOTICE, &fields,
+             "the configuration has been applied: instances: %u added, %u changed, %u removed",
+             counts[ENTRY_ADDED], counts[ENTRY_CHANGED], counts[ENTRY_REMOVED]);
+    if (registry->is_removal_held && counts[ENTRY_REMOVED] > 0)
+        log_full(
+            LOG_WARNING, &fields,
+            "there is no folder of instances any more: what is not declared is not served, but "
+            "kept until there is one, be it empty");
+}
+
+static void manager_refuse(Manager *manager, uint64_t number, const Config *config)
+{
+    const LogFields fields = {.message_id = MESSAGE_RELOADED};
+
+    reload_set_refused(&manager->reload, number, &config->problems);
+    log_full(LOG_ERR, &fields,
+             "the configuration was not applied, what was there goes on being used: it has %zu "
+             "problem%s (elementctl check)",
+             config->problems.n_errors, config->problems.n_errors == 1 ? "" : "s");
+}
+
+/* All or nothing; whatever came of it, the manager of services and all who wait are told. */
+static void manager_on_loaded(void *userdata, uint64_t number, Config *config, int error)
+{
+    Manager *manager = userdata;
+
+    if (error == 0) {
+        manager_tell_problems(config);
+        if (config->problems.n_errors > 0)
+            manager_refuse(manager, number, config);
+        else
+            error = reconciler_apply(&manager->reconciler, config);
+    }
+    if (error == 0 && config->problems.n_errors == 0) {
+        reload_set_applied(&manager->reload, number, &manager->registry);
+        manager_tell_changes(manager);
+        reconciler_all(&manager->reconciler);
+        event_active(manager->settle, EV_TIMEOUT, 0);
+    }
+    if (error < 0) {
+        log_error("the configuration could not be read anew: %s", error_text(error));
+        reload_set_failed(&manager->reload, number, manager->paths->config[0], error_text(error));
+    }
+    notify_ready();
+    server_reloaded(manager->server);
+}
+
+static const LoaderOperations manager_loads = {
+    .begun = manager_on_load_begun,
+    .done = manager_on_loaded,
+};
 
 /* ---- what the reconciler needs ---- */
 
@@ -324,17 +408,27 @@ static int manager_load(Manager *manager)
     if (r < 0)
         return r;
     manager_tell_problems(config);
-    r = gates_init(&manager->gates, config, &load.snapshot, now);
-    if (r < 0)
-        return r;
-    return registry_fill(&manager->registry, config, &load, &manager->gates, now);
+    r = registry_fill(&manager->registry, config, &load, &manager->gates, now);
+    if (r == 0)
+        r = gates_restore(&manager->gates, &load.snapshot, now);
+    return r;
 }
 
 static int manager_listen(Manager *manager)
 {
     int fd, r;
 
-    r = server_new(manager->base, &serve_operations, &manager->registry, &manager->server);
+    r = loader_new(manager->paths, &manager->key, manager->base, &manager_loads, manager,
+                   &manager->loader);
+    if (r < 0)
+        return r;
+    manager->serve = (Serve){
+        .registry = &manager->registry,
+        .reconciler = &manager->reconciler,
+        .loader = manager->loader,
+        .reload = &manager->reload,
+    };
+    r = server_new(manager->base, &serve_operations, &manager->serve, &manager->server);
     if (r < 0)
         return r;
     r = serve_open_socket("varlink", manager->paths->runtime, PATHS_SOCKET, 0666, &fd);
@@ -356,6 +450,7 @@ int manager_new(const Paths *paths, Manager **ret_manager)
         return -ENOMEM;
     manager->paths = paths;
     registry_init(&manager->registry);
+    reload_init(&manager->reload);
     manager->base = event_base_new();
     if (!manager->base)
         return -ENOMEM;
@@ -417,11 +512,13 @@ Manager *manager_free(Manager *manager)
 {
     if (!manager)
         return NULL;
+    loader_free(manager->loader);
     store_free(manager->store);
     reconciler_deinit(&manager->reconciler);
     for (size_t i = 0; i < manager->registry.n_entries && manager->server; i++)
         server_removed(manager->server, &manager->registry.entries[i]->served);
     server_free(manager->server);
+    reload_deinit(&manager->reload);
     registry_deinit(&manager->registry);
     gates_deinit(&manager->gates);
     engine_free(manager->engine);

@@ -6,13 +6,26 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "config/instance.h"
 #include "systemd/log.h"
 #include "systemd/messages.h"
 
+/* Whether the entry needs to know whether there is an instance for it. */
 static bool match_is_wanted(const Entry *entry, const Gate *gate)
 {
-    return entry->gate == gate && entry->want &&
-           (!entry->record || !entry->record->token || entry->is_foreign || entry->is_doubted);
+    const Record *record = entry->record;
+
+    if (entry->gate != gate)
+        return false;
+    if (!entry->want) /* what became of its last POST has to be known before it is forgotten */
+        return record && record->intent != 0;
+    return !record || !record->token || entry->is_foreign || entry->is_doubted;
+}
+
+/* The element that it must be of, or NULL. */
+static const char *match_element(const Entry *entry)
+{
+    return entry->want ? entry->want->element : entry->record->element;
 }
 
 static void match_forget(Entry *entry)
@@ -23,16 +36,79 @@ static void match_forget(Entry *entry)
     entry->duplicates = NULL;
 }
 
+/* ---- what nothing uses ---- */
+
+typedef struct Match {
+    Registry *registry;
+    Gate *gate;
+    usec_t now;
+} Match;
+
+static Orphan *match_find_orphan(const Match *match, int64_t id)
+{
+    return orphans_find(&match->registry->orphans, id, match->gate->account->url);
+}
+
+/* Says so once: not of one that is known already. Without memory it is found by the next look-up. */
+static void match_add_orphan(const Match *match, const PlatformInstance *row, RecordOrphan reason)
+{
+    _cleanup_(record_unrefp) Record *record = NULL;
+    const Account *account = match->gate->account;
+    const char *name = row->name && instance_name_is_valid(row->name) ? row->name : NULL;
+    Orphan *known = match_find_orphan(match, row->id);
+
+    if (known) {
+        known->is_listed = true;
+        return;
+    }
+    if (row->id == 0 || record_new(name, &record) < 0 ||
+        record_set_string(&record->account, account->name) < 0 ||
+        record_set_string(&record->url, account->url) < 0 ||
+        record_set_string(&record->element, row->element) < 0)
+        return;
+    record->id = row->id;
+    record->orphan = reason;
+    record->since = clock_realtime();
+    if (orphans_add(&match->registry->orphans, record, match->registry->generation, match->now) !=
+        0)
+        return;
+    TAKE_PTR(record);
+    match->registry->has_changes = true;
+}
+
+/* The orphans of this platform that the look-up did not show are gone there. */
+static void match_drop_orphans(const Match *match)
+{
+    Orphans *orphans = &match->registry->orphans;
+    const Account *account = match->gate->account;
+
+    for (size_t i = orphans->n_items; i > 0; i--) {
+        Orphan *orphan = orphans->items[i - 1];
+
+        if (orphan->is_listed || orphan->record->is_doomed || orphan->added >= match->gate->begin ||
+            !orphan->record->account || strcmp(orphan->record->account, account->name) != 0 ||
+            strcmp(orphan->record->url, account->url) != 0)
+            continue;
+        orphans_remove(orphans, orphan);
+        match->registry->has_changes = true;
+    }
+}
+
+/* ---- rows ---- */
+
 /*
  * Adds one more id to those that are left over. Not the one that is used: rows move from page to page while others come
  * and go, so one may be listed twice. And none for a row without an id, by which nobody could delete anything.
  */
-static void match_add_duplicate(Entry *entry, int64_t id, int64_t used_id)
+static void match_add_duplicate(const Match *match, Entry *entry, const PlatformInstance *row,
+                                int64_t used_id)
 {
+    int64_t id = row->id;
     char *ids;
 
     if (id == 0 || id == used_id)
         return;
+    match_add_orphan(match, row, RECORD_DUPLICATE);
     if (asprintf(&ids, "%s%s%" PRId64, entry->duplicates ? entry->duplicates : "",
                  entry->duplicates ? ", " : "", id) < 0)
         return;
@@ -58,38 +134,59 @@ static bool match_is_of_element(const PlatformInstance *row, const char *element
     return !row->element || !element || strcasecmp(row->element, element) == 0;
 }
 
-/* The one from before the element was changed: of no use, and no reason not to create its successor. */
-static bool match_is_replaced(const Entry *entry, const PlatformInstance *row)
+/*
+ * The one from before the element was changed: of no use, and no reason not to create its successor. And one that is
+ * being deleted.
+ */
+static bool match_is_replaced(const Match *match, const Entry *entry, const PlatformInstance *row)
 {
-    const Record *record = entry->record;
+    const Orphan *orphan = match_find_orphan(match, row->id);
 
-    if (!record || match_is_of_element(row, entry->want->element))
+    if (orphan && orphan->record->is_doomed)
+        return true;
+    if (match_is_of_element(row, match_element(entry)))
         return false;
-    return (row->id != 0 && row->id == record->replaced_id) ||
-           (entry->is_foreign && match_is_of_element(row, record->element));
+    return (orphan && orphan->record->orphan == RECORD_REPLACED) ||
+           (entry->is_foreign && match_is_of_element(row, entry->record->element));
 }
 
-static void match_row(Entry *entry, PlatformInstance *row)
+static void match_row(const Match *match, Entry *entry, PlatformInstance *row)
 {
     PlatformInstance *found = &entry->found;
 
-    if (match_is_replaced(entry, row))
+    if (match_is_replaced(match, entry, row))
         return;
     /* With our tag, but nobody knows why it is of another element: it is there, and cannot be used. */
-    if (!match_is_of_element(row, entry->want->element))
+    if (!match_is_of_element(row, match_element(entry)))
         row->token = secret_unref(row->token);
     if (entry->is_found && !match_is_better(row, found)) {
-        match_add_duplicate(entry, row->id, found->id);
+        match_add_duplicate(match, entry, row, found->id);
         return;
     }
     if (entry->is_found)
-        match_add_duplicate(entry, found->id, row->id);
+        match_add_duplicate(match, entry, found, row->id);
     platform_instance_deinit(found);
     *found = *row;
     *row = (PlatformInstance){};
     entry->is_found = true;
     /* What was about to be created is there: the POST must not go out any more. */
     entry->is_post_unsent = false;
+}
+
+/* A row that no entry looks for: one that is in use, or an orphan. */
+static void match_other(const Match *match, const Entry *entry, const PlatformInstance *row)
+{
+    const Record *record = entry ? entry->record : NULL;
+    const char *url = match->gate->account->url;
+
+    if (record && record->id == row->id && record->url && strcmp(record->url, url) == 0)
+        return;
+    if (!entry || !entry->want)
+        match_add_orphan(match, row, RECORD_UNCLAIMED);
+    else if (entry->gate != match->gate)
+        match_add_orphan(match, row, RECORD_REPLACED);
+    else
+        match_add_orphan(match, row, RECORD_DUPLICATE);
 }
 
 /* Puts words around the ids. */
@@ -108,21 +205,31 @@ static void match_tell_duplicates(Entry *entry)
     free(entry->duplicates);
     entry->duplicates = words;
     fields = registry_log_fields(entry, MESSAGE_DUPLICATES);
-    log_full(LOG_WARNING, &fields, "%s", words);
+    log_full(LOG_WARNING, &fields, "%s (elementctl orphans)", words);
 }
 
-void match_rows(Registry *registry, Gate *gate)
+void match_rows(Registry *registry, Gate *gate, usec_t now)
 {
+    const Match match = {registry, gate, now};
+
     for (size_t i = 0; i < registry->n_entries; i++)
         if (match_is_wanted(registry->entries[i], gate))
             match_forget(registry->entries[i]);
+    for (size_t i = 0; i < registry->orphans.n_items; i++)
+        registry->orphans.items[i]->is_listed = false;
     for (size_t i = 0; i < gate->n_rows; i++) {
-        const char *name = gate->rows[i].name;
-        Entry *entry = name ? registry_find(registry, name, strlen(name)) : NULL;
+        PlatformInstance *row = &gate->rows[i];
+        Orphan *orphan = match_find_orphan(&match, row->id);
+        Entry *entry = row->name ? registry_find(registry, row->name, strlen(row->name)) : NULL;
 
+        if (orphan)
+            orphan->is_listed = true;
         if (entry && match_is_wanted(entry, gate))
-            match_row(entry, &gate->rows[i]);
+            match_row(&match, entry, row);
+        else
+            match_other(&match, entry, row);
     }
+    match_drop_orphans(&match);
     for (size_t i = 0; i < registry->n_entries; i++)
         if (match_is_wanted(registry->entries[i], gate))
             match_tell_duplicates(registry->entries[i]);

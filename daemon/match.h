@@ -11,5 +11,8 @@
 #include "daemon/gate.h"
 #include "daemon/registry.h"
 
-/* Sets `found` and `duplicates` of all entries of `gate` that need a look-up, from its rows, which are gone then. */
-void match_rows(Registry *registry, Gate *gate);
+/*
+ * Sets `found` and `duplicates` of all entries of `gate` that need a look-up, from its rows, which are gone then; and
+ * brings the orphans of its platform up to date.
+ */
+void match_rows(Registry *registry, Gate *gate, usec_t now);

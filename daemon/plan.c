@@ -33,17 +33,45 @@ static usec_t plan_sooner(usec_t a, usec_t b)
     return a < b ? a : b;
 }
 
-/* Has a token, and nobody doubts it: it is verified from time to time. */
+/* What a token's instance is called, whatever is done to it. */
+static ServedState plan_kept_state(const PlanFacts *facts)
+{
+    if (facts->is_failed)
+        return SERVED_FAILED;
+    return facts->is_disabled ? SERVED_DISABLED : SERVED_READY;
+}
+
+/* The token is not on disk yet, so it is not given out: perhaps the one before still is. */
+static Plan plan_keep_unserved(const PlanFacts *facts)
+{
+    if (!facts->is_store_well)
+        return plan_rest(facts->is_serving ? plan_kept_state(facts) : SERVED_WAITING,
+                         PLAN_PROBLEM_STORE, USEC_INFINITY);
+    return plan_rest(facts->is_serving ? plan_kept_state(facts) : SERVED_CREATING,
+                     PLAN_PROBLEM_NONE, USEC_INFINITY);
+}
+
+/* What the platform has to be told; PLAN_REST for nothing. It would refuse again what it has refused. */
+static PlanStep plan_find_change(const PlanFacts *facts)
+{
+    if (facts->is_failed || facts->is_disabled)
+        return PLAN_REST;
+    if (facts->is_body_stale)
+        return PLAN_UPDATE;
+    return facts->is_labels_stale ? PLAN_RELABEL : PLAN_REST;
+}
+
+/* Has a token, and nobody doubts it: it is verified from time to time, and changed when its file is. */
 static Plan plan_keep(const PlanFacts *facts)
 {
-    ServedState state = facts->is_disabled ? SERVED_DISABLED : SERVED_READY;
+    PlanStep change = plan_find_change(facts);
+    ServedState state = plan_kept_state(facts);
     PlanProblem problem = PLAN_PROBLEM_INSTANCE;
-    usec_t due = plan_later(facts->verify, facts->retry);
+    usec_t due = change == PLAN_REST ? plan_later(facts->verify, facts->retry) : facts->retry;
     Plan plan;
 
     if (!facts->is_served)
-        return facts->is_store_well ? plan_rest(SERVED_CREATING, PLAN_PROBLEM_NONE, USEC_INFINITY)
-                                    : plan_rest(SERVED_WAITING, PLAN_PROBLEM_STORE, USEC_INFINITY);
+        return plan_keep_unserved(facts);
     if (facts->busy != PLAN_BUSY_NO)
         return plan_rest(state, problem, USEC_INFINITY);
     if (facts->is_paused) {
@@ -52,13 +80,20 @@ static Plan plan_keep(const PlanFacts *facts)
     }
     if (facts->now < due) {
         plan = plan_rest(state, problem, due);
-        plan.is_retry = facts->is_paused || facts->retry > facts->verify;
+        plan.is_retry = facts->is_paused || change != PLAN_REST || facts->retry > facts->verify;
         return plan;
     }
     /* A paused account is asked one thing first, by whoever needs it first: the look-up is that probe. */
-    plan = plan_do(facts->is_paused ? PLAN_LOOK_UP : PLAN_VERIFY, state);
+    plan = plan_do(facts->is_paused      ? PLAN_LOOK_UP
+                   : change != PLAN_REST ? change
+                                         : PLAN_VERIFY,
+                   state);
     if (facts->is_paused && facts->is_looking_up)
         plan = plan_rest(state, problem, USEC_INFINITY);
+    if (plan.step == PLAN_VERIFY && !facts->has_turn) {
+        plan = plan_rest(state, problem, USEC_INFINITY);
+        plan.is_waiting_for_turn = true;
+    }
     plan.problem = problem;
     return plan;
 }
@@ -89,9 +124,13 @@ static Plan plan_look_up(const PlanFacts *facts)
 /* Looked up, and not there. */
 static Plan plan_begin(const PlanFacts *facts)
 {
-    if (!facts->has_room)
-        return plan_rest(SERVED_PENDING, PLAN_PROBLEM_NONE, USEC_INFINITY);
-    return plan_do(PLAN_INTEND, SERVED_CREATING);
+    Plan plan;
+
+    if (facts->has_room || facts->intent == PLAN_INTENT_WRITTEN) /* which has room already */
+        return plan_do(PLAN_INTEND, SERVED_CREATING);
+    plan = plan_rest(SERVED_PENDING, PLAN_PROBLEM_NONE, USEC_INFINITY);
+    plan.is_waiting_for_room = true;
+    return plan;
 }
 
 /* Has no token, or one that the platform does not know any more. */
@@ -119,7 +158,7 @@ static Plan plan_obtain(const PlanFacts *facts)
                              clock_add(facts->looked_up, PLAN_LOOK_AGAIN_USEC));
         return plan_do(PLAN_LOOK_UP, SERVED_LOOKING_UP);
     }
-    if (facts->intent == PLAN_INTENT_WRITTEN) {
+    if (facts->intent == PLAN_INTENT_WRITTEN && !facts->is_intent_stale) {
         if (facts->is_durable)
             return plan_do(PLAN_CREATE, SERVED_CREATING);
         return facts->is_store_well ? plan_rest(SERVED_CREATING, PLAN_PROBLEM_NONE, USEC_INFINITY)
@@ -130,8 +169,36 @@ static Plan plan_obtain(const PlanFacts *facts)
     return plan_look_up(facts);
 }
 
+/* Whether the last look-up tells what has become of the last POST. */
+static bool plan_is_outcome_known(const PlanFacts *facts)
+{
+    if (facts->intent != PLAN_INTENT_UNKNOWN)
+        return true;
+    if (facts->is_found && facts->looked_up >= facts->wanted)
+        return true;
+    return facts->looked_up != 0 && facts->looked_up >= plan_look_up_needed(facts);
+}
+
+/* Is not declared any more: what it has on the platform has to be known before it is forgotten. */
+static Plan plan_leave(const PlanFacts *facts)
+{
+    if (facts->is_removal_held || facts->busy != PLAN_BUSY_NO)
+        return plan_rest(SERVED_PENDING, PLAN_PROBLEM_NONE, USEC_INFINITY);
+    if (plan_is_outcome_known(facts))
+        return plan_do(PLAN_FORGET, SERVED_PENDING);
+    if (!facts->has_account) /* nobody can be asked; when it is declared again, this goes on */
+        return plan_rest(SERVED_FAILED, PLAN_PROBLEM_CONFIG, USEC_INFINITY);
+    if (facts->is_looking_up)
+        return plan_rest(SERVED_LOOKING_UP, PLAN_PROBLEM_NONE, USEC_INFINITY);
+    if (facts->is_paused && facts->now < facts->paused_until)
+        return plan_wait(PLAN_PROBLEM_ACCOUNT, facts->paused_until);
+    return plan_look_up(facts);
+}
+
 Plan plan_next(const PlanFacts *facts)
 {
+    if (!facts->is_declared)
+        return plan_leave(facts);
     if (facts->is_broken)
         return plan_rest(SERVED_FAILED, PLAN_PROBLEM_CONFIG, USEC_INFINITY);
     if (facts->has_token && !facts->is_doubted)

@@ -30,13 +30,20 @@ typedef enum PlanBusy {
     PLAN_BUSY_NO,
     PLAN_BUSY_CREATING,
     PLAN_BUSY_VERIFYING,
+    PLAN_BUSY_UPDATING,
 } PlanBusy;
 
 typedef struct PlanFacts {
     usec_t now;
 
     /* Of the configuration. */
-    bool is_broken; /* its file, its account or the settings cannot be used */
+    bool is_declared;
+    bool
+        is_removal_held; /* not declared, as far as could be seen: nothing is concluded from that */
+    bool is_broken;      /* its file, its account or the settings cannot be used */
+    bool is_body_stale;  /* what the platform has is another body than is declared */
+    bool is_labels_stale; /* … or another name or other tags */
+    bool is_intent_stale; /* what was about to be created is not what is declared now */
 
     /* Of the record. */
     bool has_token;
@@ -45,6 +52,7 @@ typedef struct PlanFacts {
     bool is_failed;   /* permanently, for the body that is declared now */
     bool is_durable;  /* all of the record is on disk */
     bool is_served;   /* its token is on disk, and given out */
+    bool is_serving;  /* a token is given out, be it the one before */
     PlanIntent intent;
     usec_t intent_until; /* PLAN_INTENT_UNKNOWN: until when the platform may still be working */
     usec_t retry;        /* not before this; 0: at once */
@@ -53,10 +61,12 @@ typedef struct PlanFacts {
     /* Of this run. */
     PlanBusy busy;
     bool has_room;      /* one more creation may be begun */
+    bool has_turn;      /* it may be verified now: verifications are spread over time */
     bool is_store_well; /* the last commit succeeded */
     usec_t wanted;      /* a look-up must have begun at or after this to say that it is not there */
 
-    /* Of its account. */
+    /* Of its account; for what is not declared, of the account by which it was created. */
+    bool has_account;
     bool is_paused; /* nothing goes out before `paused_until`, then one probe */
     usec_t paused_until;
     bool is_looking_up;
@@ -73,6 +83,9 @@ typedef enum PlanStep {
     PLAN_INTEND,  /* record that a POST is about to go out */
     PLAN_CREATE,  /* POST */
     PLAN_VERIFY,  /* GET by id */
+    PLAN_UPDATE,  /* PUT of the body */
+    PLAN_RELABEL, /* PATCH of name and tags */
+    PLAN_FORGET,  /* not declared any more: what is on the platform becomes an orphan */
 } PlanStep;
 
 /* Whose problem explains the state. */
@@ -91,6 +104,8 @@ typedef struct Plan {
     PlanProblem problem;
     usec_t due;    /* PLAN_REST: when to ask again at the latest; 0 else */
     bool is_retry; /* `due` is a next try, to be shown as one */
+    bool is_waiting_for_room;
+    bool is_waiting_for_turn;
 } Plan;
 
 Plan plan_next(const PlanFacts *facts);

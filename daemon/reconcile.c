@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "daemon/remove.h"
 #include "daemon/steps.h"
 #include "systemd/log.h"
 #include "systemd/messages.h"
@@ -77,13 +78,42 @@ static usec_t reconciler_look_up_pause(const Reconciler *reconciler)
     return pause > RECONCILE_LOOK_UP_MAX ? RECONCILE_LOOK_UP_MAX : pause;
 }
 
+/* One after the other, and whoever has been reported at once. */
+static bool reconciler_has_turn(const Reconciler *reconciler, const Entry *entry, usec_t now)
+{
+    if (entry->is_urgent || reconciler->turn == entry)
+        return true;
+    return now >= reconciler->next_turn && TAILQ_EMPTY(&reconciler->turns);
+}
+
+/* Whether what was sent for `record` is not what is declared now. */
+static bool entry_is_body_stale(const Entry *entry)
+{
+    const Record *record = entry->record;
+
+    /* After a failure nobody knows how much of the body the platform has taken. */
+    return record->failure || !digest_equal(&record->body_digest, &entry->want->body_digest);
+}
+
+static bool entry_is_labels_stale(const Entry *entry)
+{
+    return !digest_equal(&entry->record->labels_digest, &entry->want->labels_digest);
+}
+
 static PlanFacts reconciler_gather(const Reconciler *reconciler, const Entry *entry, usec_t now)
 {
     const Record *record = entry->record;
     const Gate *gate = entry->gate;
+    bool is_described = record && record->has_digests && entry->want && entry->want->body;
 
     return (PlanFacts){
         .now = now,
+        .is_declared = entry->want != NULL,
+        .is_removal_held = reconciler->registry->is_removal_held,
+        .is_body_stale = is_described && entry_is_body_stale(entry),
+        .is_labels_stale = is_described && entry_is_labels_stale(entry),
+        .is_intent_stale = is_described && (entry->is_foreign || entry_is_body_stale(entry) ||
+                                            entry_is_labels_stale(entry)),
         .is_broken = entry_config_problem(reconciler, entry) != NULL,
         .has_token = record && record->token && !entry->is_foreign,
         .is_doubted = entry->is_doubted,
@@ -91,14 +121,17 @@ static PlanFacts reconciler_gather(const Reconciler *reconciler, const Entry *en
         .is_failed = entry_is_failed(entry),
         .is_durable = registry_is_durable(reconciler->registry, entry),
         .is_served = record && secret_equal(record->token, entry->token),
+        .is_serving = entry->token != NULL,
         .intent = entry_intent(entry),
         .intent_until = entry->intent_until,
         .retry = entry->retry,
         .verify = entry->verify,
         .busy = entry->busy,
         .has_room = reconciler_has_room(reconciler),
+        .has_turn = reconciler_has_turn(reconciler, entry, now),
         .is_store_well = !reconciler->store_problem,
         .wanted = entry->wanted,
+        .has_account = gate != NULL,
         .is_paused = gate && gate->is_paused,
         .paused_until = gate ? gate->until : 0,
         .is_looking_up = gate && gate->task,
@@ -146,7 +179,8 @@ static void reconciler_log(const Entry *entry, ServedState before, const Plan *p
     if (plan->state != SERVED_FAILED || plan->problem == PLAN_PROBLEM_CONFIG)
         return;
     fields.message_id = MESSAGE_INSTANCE_FAILED;
-    log_full(LOG_ERR, &fields, "cannot be provisioned until its configuration changes: %s",
+    log_full(LOG_ERR, &fields, "%s until its configuration changes: %s",
+             entry->token ? "stays on the platform as it is" : "cannot be provisioned",
              problem ? problem : "unknown");
 }
 
@@ -165,9 +199,11 @@ static void reconciler_show(Reconciler *reconciler, Entry *entry, const Plan *pl
 
 /* ---- the one place where everything ends ---- */
 
+/* `entry`, or without one something else, is to be looked at again. */
 static void reconciler_due(Reconciler *reconciler, Entry *entry, usec_t due)
 {
-    entry->due = due;
+    if (entry)
+        entry->due = due;
     if (due < reconciler->due) {
         reconciler->due = due;
         reconciler->operations->wake(reconciler->userdata);
@@ -192,12 +228,64 @@ static void reconciler_account_room(Reconciler *reconciler, Entry *entry)
         reconciler->operations->wake(reconciler->userdata);
 }
 
+/* What happens to the instance when its file goes is known by the record alone, at the next start. */
+static void reconciler_note_removal(Reconciler *reconciler, Entry *entry)
+{
+    bool is_doomed;
+    Record *record;
+
+    if (!entry->want || !entry->record || entry->want->problem || entry->is_foreign)
+        return;
+    is_doomed = entry->want->on_remove == INSTANCE_DELETE;
+    /* Without memory it is noted when the entry is looked at again. */
+    if (entry->record->is_doomed == is_doomed || record_copy(entry->record, &record) < 0)
+        return;
+    record->is_doomed = is_doomed;
+    reconciler_put(reconciler, entry, record, true);
+}
+
+static void reconciler_queue(Reconciler *reconciler, Entry *entry, const Plan *plan)
+{
+    if (plan->is_waiting_for_room && !entry->is_waiting_for_room) {
+        TAILQ_INSERT_TAIL(&reconciler->waiting, entry, room_link);
+        entry->is_waiting_for_room = true;
+    }
+    if (plan->is_waiting_for_turn && !entry->is_waiting_for_turn) {
+        TAILQ_INSERT_TAIL(&reconciler->turns, entry, turn_link);
+        entry->is_waiting_for_turn = true;
+        reconciler_due(reconciler, NULL, reconciler->next_turn);
+    }
+}
+
+static void reconciler_unqueue(Reconciler *reconciler, Entry *entry)
+{
+    if (entry->is_waiting_for_room)
+        TAILQ_REMOVE(&reconciler->waiting, entry, room_link);
+    if (entry->is_waiting_for_turn)
+        TAILQ_REMOVE(&reconciler->turns, entry, turn_link);
+    entry->is_waiting_for_room = entry->is_waiting_for_turn = false;
+}
+
+/* Verifications begin at twice the rate that keeps all of them up to date, and no faster. */
+static void reconciler_take_turn(Reconciler *reconciler, Entry *entry, usec_t now)
+{
+    size_t n = reconciler->registry->n_declared;
+    usec_t pace = reconciler_settings(reconciler)->verify_interval / (2 * (n > 0 ? n : 1));
+
+    if (!entry->is_urgent)
+        reconciler->next_turn = clock_add(now, pace < VERIFY_PACE_USEC ? pace : VERIFY_PACE_USEC);
+    entry->is_urgent = false;
+}
+
 void reconciler_entry(Reconciler *reconciler, Entry *entry)
 {
     usec_t now = clock_boottime();
     PlanFacts facts;
     Plan plan;
 
+    if (entry->is_over)
+        return;
+    reconciler_note_removal(reconciler, entry);
     /* Each step changes the facts that led to it, so this ends; the ceiling is for the day on which that is not so. */
     for (unsigned i = 0; i < 8; i++) {
         reconciler_account_room(reconciler, entry);
@@ -206,17 +294,18 @@ void reconciler_entry(Reconciler *reconciler, Entry *entry)
         if (plan.step == PLAN_REST || reconciler->is_stopping)
             break;
         reconciler_show(reconciler, entry, &plan, now);
+        if (plan.step == PLAN_VERIFY)
+            reconciler_take_turn(reconciler, entry, now);
         steps_carry_out(reconciler, entry, plan.step, now);
+        if (entry->is_over)
+            return;
     }
     reconciler_account_room(reconciler, entry);
     if (plan.step != PLAN_REST)
         plan.due = clock_add(now, RETRY_MIN_USEC);
     reconciler_show(reconciler, entry, &plan, now);
     reconciler_due(reconciler, entry, plan.due);
-    if (plan.state == SERVED_PENDING && !facts.has_room && !entry->is_waiting_for_room) {
-        TAILQ_INSERT_TAIL(&reconciler->waiting, entry, room_link);
-        entry->is_waiting_for_room = true;
-    }
+    reconciler_queue(reconciler, entry, &plan);
 }
 
 void reconciler_gate(Reconciler *reconciler, const Gate *gate)
@@ -246,20 +335,137 @@ static void reconciler_fill_room(Reconciler *reconciler)
     }
 }
 
+/* Likewise with turns; who does not verify after all costs none. */
+static void reconciler_give_turns(Reconciler *reconciler, usec_t now)
+{
+    while (now >= reconciler->next_turn && (reconciler->turn = TAILQ_FIRST(&reconciler->turns))) {
+        TAILQ_REMOVE(&reconciler->turns, reconciler->turn, turn_link);
+        reconciler->turn->is_waiting_for_turn = false;
+        reconciler_entry(reconciler, reconciler->turn);
+    }
+    reconciler->turn = NULL;
+}
+
+/* Entries that are over go where nobody holds on to them. */
+static void reconciler_reap(Reconciler *reconciler)
+{
+    if (!reconciler->has_ended)
+        return;
+    reconciler->has_ended = false;
+    registry_reap(reconciler->registry);
+}
+
 void reconciler_tick(Reconciler *reconciler)
 {
     Registry *registry = reconciler->registry;
-    usec_t now = clock_boottime(), due = USEC_INFINITY;
+    usec_t now = clock_boottime(), due;
 
     reconciler->due = USEC_INFINITY;
     for (size_t i = 0; i < registry->n_entries; i++)
         if (registry->entries[i]->due <= now)
             reconciler_entry(reconciler, registry->entries[i]);
     reconciler_fill_room(reconciler);
+    reconciler_give_turns(reconciler, now);
+    due = remove_tick(reconciler, now);
+    reconciler_reap(reconciler);
     for (size_t i = 0; i < registry->n_entries; i++)
         if (registry->entries[i]->due < due)
             due = registry->entries[i]->due;
+    if (!TAILQ_EMPTY(&reconciler->turns) && reconciler->next_turn < due)
+        due = reconciler->next_turn;
     reconciler->due = due;
+}
+
+/* ---- what is declared ---- */
+
+void reconciler_cancel(Entry *entry)
+{
+    entry->task = engine_task_free(entry->task);
+    entry->busy = PLAN_BUSY_NO;
+}
+
+void reconciler_end(Reconciler *reconciler, Entry *entry)
+{
+    reconciler_unqueue(reconciler, entry);
+    entry->is_over = true;
+    reconciler->has_ended = true;
+    reconciler->operations->wake(reconciler->userdata);
+}
+
+/* What was asked for something else than is declared now, and can be left: it has no effect, or has not been sent. */
+static void reconciler_let_go(Entry *entry, bool is_elsewhere)
+{
+    if (entry->change == ENTRY_SAME && !is_elsewhere)
+        return;
+    if (entry->busy == PLAN_BUSY_VERIFYING ||
+        (entry->busy == PLAN_BUSY_CREATING && entry->is_post_unsent) ||
+        (entry->busy == PLAN_BUSY_UPDATING && !engine_task_is_started(entry->task)))
+        reconciler_cancel(entry);
+}
+
+int reconciler_apply(Reconciler *reconciler, Config *config)
+{
+    Registry *registry = reconciler->registry;
+    Orphans *orphans = &registry->orphans;
+    usec_t now = clock_boottime();
+    int r;
+
+    r = registry_apply(registry, config, reconciler->gates, now);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < registry->n_entries; i++) {
+        Entry *entry = registry->entries[i];
+
+        reconciler_let_go(entry, entry->sent_epoch != entry->epoch);
+    }
+    /* By which secrets they were asked for is not known any more, and asking twice does no harm. */
+    for (size_t i = 0; i < orphans->n_items; i++)
+        orphans->items[i]->task = engine_task_free(orphans->items[i]->task);
+    engine_set_parallel(reconciler->engine, config->settings.parallel);
+    return 0;
+}
+
+void reconciler_report(Reconciler *reconciler, Entry *entry, const char *token, size_t size)
+{
+    usec_t now = clock_boottime(), next = clock_add(entry->reported, REPORT_PAUSE_USEC);
+    bool is_due = entry->reported == 0 || now >= next;
+
+    /* Of an old token all is known already, and one verification at a time is enough. */
+    if (!secret_equal_bytes(entry->token, token, size) || entry->busy != PLAN_BUSY_NO)
+        return;
+    if (is_due) {
+        entry->reported = now;
+        entry->is_urgent = true;
+        next = now;
+    }
+    if (entry->verify > next)
+        entry->verify = next;
+    reconciler_due(reconciler, entry, next);
+}
+
+void reconciler_retry(Reconciler *reconciler, Entry *entry)
+{
+    usec_t now = clock_boottime();
+    _cleanup_(record_unrefp) Record *record = NULL;
+
+    if (entry->record && (entry->record->failure || entry->record->retry != 0)) {
+        if (record_copy(entry->record, &record) < 0)
+            return;
+        /* What was refused has not reached the platform: it differs from what is declared. */
+        if (record->failure && record->token)
+            record->body_digest = (Digest){};
+        (void)record_set_string(&record->failure, NULL);
+        record->retry = 0;
+        record->delay = 0;
+        reconciler_put(reconciler, entry, TAKE_PTR(record), true);
+    }
+    entry->retry = 0;
+    entry->verify = now;
+    entry->is_urgent = true;
+    entry->wanted = now;
+    if (entry->gate)
+        gate_probe(entry->gate, now);
+    reconciler_due(reconciler, entry, now);
 }
 
 /* ---- what changes ---- */
@@ -304,15 +510,23 @@ void reconciler_open(Reconciler *reconciler, Gate *gate)
     reconciler->operations->wake(reconciler->userdata);
 }
 
-void reconciler_committed(Reconciler *reconciler, int error)
+void reconciler_committed(Reconciler *reconciler, uint64_t before, int error)
 {
+    bool was_well = !reconciler->store_problem;
+
     free(reconciler->store_problem);
     reconciler->store_problem = NULL;
     if (error < 0 && asprintf(&reconciler->store_problem,
                               "the records cannot be written (%s), so nothing new is created",
                               error_text(error)) < 0)
         reconciler->store_problem = NULL;
-    reconciler_all(reconciler);
+    if (!was_well || error < 0) {
+        reconciler_all(reconciler);
+        return;
+    }
+    for (size_t i = 0; i < reconciler->registry->n_entries; i++)
+        if (reconciler->registry->entries[i]->generation > before)
+            reconciler_entry(reconciler, reconciler->registry->entries[i]);
 }
 
 /* ---- begin and end ---- */
@@ -329,6 +543,18 @@ void reconciler_init(Reconciler *reconciler, Registry *registry, Gates *gates, E
         .due = USEC_INFINITY,
     };
     TAILQ_INIT(&reconciler->waiting);
+    TAILQ_INIT(&reconciler->turns);
+}
+
+/* Look-ups and removals. */
+static void reconciler_cancel_shared(Reconciler *reconciler)
+{
+    Orphans *orphans = &reconciler->registry->orphans;
+
+    for (size_t i = 0; i < reconciler->gates->n_items; i++)
+        reconciler->gates->items[i]->task = engine_task_free(reconciler->gates->items[i]->task);
+    for (size_t i = 0; i < orphans->n_items; i++)
+        orphans->items[i]->task = engine_task_free(orphans->items[i]->task);
 }
 
 void reconciler_deinit(Reconciler *reconciler)
@@ -336,13 +562,10 @@ void reconciler_deinit(Reconciler *reconciler)
     if (!reconciler->registry)
         return;
     for (size_t i = 0; i < reconciler->registry->n_entries; i++) {
-        Entry *entry = reconciler->registry->entries[i];
-
-        entry->task = engine_task_free(entry->task);
-        entry->busy = PLAN_BUSY_NO;
+        reconciler_unqueue(reconciler, reconciler->registry->entries[i]);
+        reconciler_cancel(reconciler->registry->entries[i]);
     }
-    for (size_t i = 0; i < reconciler->gates->n_items; i++)
-        reconciler->gates->items[i].task = engine_task_free(reconciler->gates->items[i].task);
+    reconciler_cancel_shared(reconciler);
     free(reconciler->store_problem);
     *reconciler = (Reconciler){};
 }
@@ -352,8 +575,7 @@ unsigned reconciler_stop(Reconciler *reconciler)
     unsigned n_sent = 0;
 
     reconciler->is_stopping = true;
-    for (size_t i = 0; i < reconciler->gates->n_items; i++)
-        reconciler->gates->items[i].task = engine_task_free(reconciler->gates->items[i].task);
+    reconciler_cancel_shared(reconciler);
     for (size_t i = 0; i < reconciler->registry->n_entries; i++) {
         Entry *entry = reconciler->registry->entries[i];
 
@@ -361,8 +583,7 @@ unsigned reconciler_stop(Reconciler *reconciler)
             n_sent++;
             continue;
         }
-        entry->task = engine_task_free(entry->task);
-        entry->busy = PLAN_BUSY_NO;
+        reconciler_cancel(entry);
     }
     return n_sent;
 }

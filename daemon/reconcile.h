@@ -34,6 +34,10 @@ typedef struct Reconciler {
     bool is_stopping;    /* nothing new is begun */
     unsigned n_begun;    /* creations whose intent is recorded and whose answer is not in */
     struct EntryQueue waiting; /* for room to begin a creation */
+    struct EntryQueue turns;   /* to be verified, one after the other */
+    usec_t next_turn;          /* not before */
+    Entry *turn;               /* whose turn it is now, or NULL */
+    bool has_ended;            /* some entries are over */
 } Reconciler;
 
 /* All is borrowed, and must live as long as the reconciler. */
@@ -45,11 +49,27 @@ void reconciler_deinit(Reconciler *reconciler);
 
 void reconciler_all(Reconciler *reconciler);
 
+/*
+ * Makes `config` what is declared, for the start and for each reload alike (registry_apply()), and lets go of what was
+ * under way for something else. Clients are told by the caller, by `change` of each entry; then follows
+ * reconciler_all(). 0, or -ENOMEM: then nothing has changed.
+ */
+int reconciler_apply(Reconciler *reconciler, Config *config);
+
+/* A program was told 401 with `token`: to be verified soon, unless that token is not the one that is served any more. */
+void reconciler_report(Reconciler *reconciler, Entry *entry, const char *token, size_t size);
+
+/* Whatever the entry or its account waits for, or has failed with, is tried again soon. */
+void reconciler_retry(Reconciler *reconciler, Entry *entry);
+
 /* Everything that is due by now; sets `due` anew. */
 void reconciler_tick(Reconciler *reconciler);
 
-/* A commit has ended: `error` is 0 or -errno. To be called after registry_committed() or registry_not_committed(). */
-void reconciler_committed(Reconciler *reconciler, int error);
+/*
+ * A commit has ended: `error` is 0 or -errno, and `before` the generation that was durable before it. To be called after
+ * registry_committed() or registry_not_committed().
+ */
+void reconciler_committed(Reconciler *reconciler, uint64_t before, int error);
 
 /* ---- for the steps (daemon/steps.h) ---- */
 
@@ -59,6 +79,12 @@ void reconciler_entry(Reconciler *reconciler, Entry *entry);
 void reconciler_gate(Reconciler *reconciler, const Gate *gate);
 
 const Settings *reconciler_settings(const Reconciler *reconciler);
+
+/* Cancels what is under way for the entry. */
+void reconciler_cancel(Entry *entry);
+
+/* The entry is neither declared nor recorded any more: it goes when nobody looks. */
+void reconciler_end(Reconciler *reconciler, Entry *entry);
 
 /* registry_put(), and a commit soon when it is urgent. */
 void reconciler_put(Reconciler *reconciler, Entry *entry, Record *record, bool is_urgent);

@@ -96,6 +96,7 @@ typedef enum RecordType {
     RECORD_COUNT,
     RECORD_FLAG,
     RECORD_DIGEST,
+    RECORD_ORPHAN,
 } RecordType;
 
 typedef struct RecordField {
@@ -108,7 +109,6 @@ typedef struct RecordField {
 static const RecordField record_fields[] = {
     {"name", RECORD_STRING, offsetof(Record, name), NAME_BYTES_MAX},
     {"id", RECORD_ID, offsetof(Record, id), 0},
-    {"replacedId", RECORD_ID, offsetof(Record, replaced_id), 0},
     {"token", RECORD_SECRET, offsetof(Record, token), TOKEN_BYTES_MAX},
     {"account", RECORD_STRING, offsetof(Record, account), NAME_BYTES_MAX},
     {"url", RECORD_STRING, offsetof(Record, url), CONFIG_FILE_BYTES_MAX},
@@ -117,11 +117,21 @@ static const RecordField record_fields[] = {
     {"bodyDigest", RECORD_DIGEST, offsetof(Record, body_digest), 0},
     {"labelsDigest", RECORD_DIGEST, offsetof(Record, labels_digest), 0},
     {"disabled", RECORD_FLAG, offsetof(Record, is_disabled), 0},
+    {"doomed", RECORD_FLAG, offsetof(Record, is_doomed), 0},
+    {"orphan", RECORD_ORPHAN, offsetof(Record, orphan), 0},
+    {"sinceUSec", RECORD_USEC, offsetof(Record, since), 0},
     {"intentUSec", RECORD_USEC, offsetof(Record, intent), 0},
     {"attempts", RECORD_COUNT, offsetof(Record, attempts), 0},
     {"delayUSec", RECORD_USEC, offsetof(Record, delay), 0},
     {"retryUSec", RECORD_USEC, offsetof(Record, retry), 0},
     {"failure", RECORD_STRING, offsetof(Record, failure), 4 * PROBLEM_BYTES_MAX},
+};
+
+static const char *const record_orphan_words[] = {
+    [RECORD_REMOVED] = "removed",
+    [RECORD_REPLACED] = "replaced",
+    [RECORD_DUPLICATE] = "duplicate",
+    [RECORD_UNCLAIMED] = "unclaimed",
 };
 
 /* ---- writing: what is zero is left out ---- */
@@ -182,6 +192,9 @@ static void record_write_field(const Record *record, const RecordField *field, J
     case RECORD_DIGEST:
         record_write_digest(record, field, writer);
         return;
+    case RECORD_ORPHAN:
+        record_write_text(field, record_orphan_words[*(const RecordOrphan *)value], writer);
+        return;
     }
 }
 
@@ -240,6 +253,19 @@ static int record_read_digest(Record *record, const JsonEvent *event, Digest *va
     return 0;
 }
 
+static int record_read_orphan(const JsonEvent *event, RecordOrphan *value)
+{
+    if (event->type != JSON_STRING)
+        return RECORD_E_BROKEN;
+    for (size_t i = RECORD_IN_USE + 1; i < N_ELEMENTS(record_orphan_words); i++)
+        if (event->size == strlen(record_orphan_words[i]) &&
+            memcmp(event->text, record_orphan_words[i], event->size) == 0) {
+            *value = (RecordOrphan)i;
+            return 0;
+        }
+    return RECORD_E_BROKEN;
+}
+
 static int record_read_field(Record *record, const RecordField *field, const JsonEvent *event)
 {
     void *value = (char *)record + field->offset;
@@ -269,6 +295,8 @@ static int record_read_field(Record *record, const RecordField *field, const Jso
         r = record_read_number(event, 1, &number);
         *(bool *)value = number == 1;
         return r;
+    case RECORD_ORPHAN:
+        return record_read_orphan(event, value);
     }
     assert(false);
     return -EINVAL;
@@ -277,19 +305,24 @@ static int record_read_field(Record *record, const RecordField *field, const Jso
 void record_reader_deinit(RecordReader *reader)
 {
     record_unref(reader->record);
-    *reader = (RecordReader){};
+    *reader = (RecordReader){.path = reader->path};
 }
 
-/* A token and its id go together. */
-static bool record_is_sound(const Record *record)
+/* A token and its id go together; of an orphan the id is all that is of use, with the platform that knows it. */
+static bool record_is_sound(const Record *record, bool is_orphan)
 {
-    return record->name && instance_name_is_valid(record->name) &&
+    if (record->name && !instance_name_is_valid(record->name))
+        return false;
+    if (is_orphan)
+        return record->orphan != RECORD_IN_USE && record->id != 0 && record->url && !record->token;
+    return record->orphan == RECORD_IN_USE && record->name &&
            (record->id != 0) == (record->token != NULL);
 }
 
 static int record_reader_finish(RecordReader *reader, Record **ret_record)
 {
-    bool is_usable = !reader->is_broken && record_is_sound(reader->record);
+    bool is_orphan = strcmp(reader->path, RECORD_ORPHAN_PATH) == 0;
+    bool is_usable = !reader->is_broken && record_is_sound(reader->record, is_orphan);
 
     if (is_usable)
         *ret_record = TAKE_PTR(reader->record);
@@ -303,9 +336,9 @@ int record_reader_take(RecordReader *reader, const JsonEvent *event, Record **re
     int r;
 
     *ret_record = NULL;
-    if (!event->path || strncmp(event->path, RECORD_PATH, strlen(RECORD_PATH)) != 0)
+    if (!event->path || strncmp(event->path, reader->path, strlen(reader->path)) != 0)
         return 0;
-    key = event->path + strlen(RECORD_PATH);
+    key = event->path + strlen(reader->path);
     if (*key == '\0') {
         if (event->type != JSON_OBJECT)
             return event->kind == JSON_EVENT_CLOSE ? 0 : RECORD_E_BROKEN;

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Record: what the disk holds of one instance.
+ * Record: what the disk holds of one instance: of one that is declared, or of an orphan, which nothing uses any more.
  *
  * An immutable value, shared by reference: a change is a new record. So the store's thread can write
  * what it was handed while the loop goes on. References are taken and dropped on the loop's thread alone.
@@ -18,6 +18,15 @@
 #include "base/json_writer.h"
 #include "base/secret.h"
 
+/* Whether anything uses the instance, and if not, why; see ServedOrphanReason. */
+typedef enum RecordOrphan {
+    RECORD_IN_USE,
+    RECORD_REMOVED,
+    RECORD_REPLACED,
+    RECORD_DUPLICATE,
+    RECORD_UNCLAIMED,
+} RecordOrphan;
+
 typedef struct Record {
     unsigned n_refs;
 
@@ -26,11 +35,15 @@ typedef struct Record {
     char *url;     /* of the platform that `id` is an id of */
     char *element; /* element.key */
 
-    int64_t id;          /* 0: none */
-    int64_t replaced_id; /* of the instance that this one took the place of; 0: none */
+    int64_t id; /* 0: none */
     Secret *token;
     usec_t verified; /* realtime: when the platform last confirmed the token; 0: never */
     bool is_disabled;
+    bool is_doomed; /* to be deleted on the platform: when its file goes, or for an orphan now */
+
+    /* Of an orphan, in whose record there is no token. */
+    RecordOrphan orphan;
+    usec_t since; /* realtime */
 
     /* Of the body that was sent, or taken as what was adopted. */
     bool has_digests;
@@ -70,13 +83,15 @@ void record_write(const Record *record, JsonWriter *writer);
 
 /*
  * Reader of records, fed with the events of a document (base/json.h) whose records are the elements of an
- * array at `RECORD_PATH`.
+ * array at `path`. At the second path all must be orphans, at the first none.
  */
-#define RECORD_PATH "/records/[]"
+#define RECORD_PATH        "/records/[]"
+#define RECORD_ORPHAN_PATH "/orphans/[]"
 
 typedef struct RecordReader {
-    Record *record; /* being read */
-    bool is_broken; /* it has a field of the wrong type or size */
+    const char *path; /* RECORD_PATH or RECORD_ORPHAN_PATH */
+    Record *record;   /* being read */
+    bool is_broken;   /* it has a field of the wrong type or size */
 } RecordReader;
 
 void record_reader_deinit(RecordReader *reader);

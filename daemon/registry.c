@@ -40,16 +40,18 @@ void registry_deinit(Registry *registry)
     for (size_t i = 0; i < registry->n_entries; i++)
         entry_free(registry->entries[i]);
     free(registry->entries);
+    orphans_deinit(&registry->orphans);
     config_unref(registry->config);
     registry_init(registry);
 }
 
-/* ---- filling ---- */
+/* ---- what an entry is about ---- */
 
+/* What clients see of the declaration. */
 static void entry_describe(Entry *entry)
 {
     const Instance *want = entry->want;
-    const Account *account = entry->gate ? entry->gate->account : NULL;
+    const Account *account = want && entry->gate ? entry->gate->account : NULL;
     Served *served = &entry->served;
 
     served->name = entry->name;
@@ -59,11 +61,9 @@ static void entry_describe(Entry *entry)
     served->allow_authorization = want ? &want->allow_authorization : &registry_no_acl;
     served->user = account ? account->user : NULL;
     served->organization = account ? account->organization : NULL;
-    served->since = clock_realtime();
 }
 
-static int entry_new(const char *name, const Instance *want, const Gates *gates, usec_t now,
-                     Entry **ret_entry)
+static int entry_new(const char *name, usec_t now, Entry **ret_entry)
 {
     _cleanup_(entry_freep) Entry *entry = NULL;
 
@@ -74,8 +74,7 @@ static int entry_new(const char *name, const Instance *want, const Gates *gates,
     entry->name = strdup(name);
     if (!entry->name)
         return -ENOMEM;
-    entry->want = want;
-    entry->gate = want && want->account ? gates_find(gates, want->account) : NULL;
+    entry->served.since = clock_realtime();
     entry->wanted = now;
     entry->due = now;
     entry_describe(entry);
@@ -118,7 +117,7 @@ static bool registry_is_same(const char *recorded, const char *declared)
 }
 
 /* Whether the record speaks of something else than what is declared now: then its token must not be given out. */
-static bool registry_is_foreign(const Entry *entry, const Record *record)
+bool registry_is_foreign(const Entry *entry, const Record *record)
 {
     if (!entry->want)
         return false;
@@ -127,17 +126,170 @@ static bool registry_is_foreign(const Entry *entry, const Record *record)
            !registry_is_same(record->element, entry->want->element);
 }
 
-/* What a record of an earlier run means for this one. */
-static void registry_restore(const Registry *registry, Entry *entry, Record *record, usec_t now)
-{
-    const Settings *settings = &registry->config->settings;
+/* Tests that lose answers cannot wait for two minutes each time. */
+#define REGISTRY_WORK_VARIABLE "ELEMENTD_TEST_WORK_SEC"
 
-    entry->record = record_ref(record);
-    entry->is_foreign = registry_is_foreign(entry, record);
-    registry_serve(entry);
+static usec_t registry_work_time(const Settings *settings)
+{
+    const char *variable = getenv(REGISTRY_WORK_VARIABLE);
+    usec_t work = variable ? strtoull(variable, NULL, 10) * USEC_PER_SEC : PLATFORM_WORK_USEC;
+
+    return work > settings->request_timeout ? work : settings->request_timeout;
+}
+
+/* ---- what is declared ---- */
+
+/* What has been learned of the platform, or by secrets that are not the account's any more, does not hold. */
+static void entry_renew(Entry *entry, usec_t now)
+{
+    entry->epoch = entry->gate ? entry->gate->epoch : 0;
+    entry->wanted = now;
+    entry->retry = 0;
+    entry->is_doubted = false;
+    platform_instance_deinit(&entry->found);
+    entry->is_found = false;
+}
+
+static EntryChange entry_compare_wants(const Instance *before, const Instance *after)
+{
+    if (!before || !after)
+        return after ? ENTRY_ADDED : before ? ENTRY_REMOVED : ENTRY_SAME;
+    if (before->problem || after->problem)
+        return before->problem && after->problem && strcmp(before->problem, after->problem) == 0
+                   ? ENTRY_SAME
+                   : ENTRY_CHANGED;
+    return instance_equal(before, after) ? ENTRY_SAME : ENTRY_CHANGED;
+}
+
+/* `want` is what is declared from now on, or NULL. */
+static void registry_want(const Registry *registry, Entry *entry, const Instance *want,
+                          const Gates *gates, usec_t now)
+{
+    const Record *record = entry->record;
+
+    entry->change = entry_compare_wants(entry->want, want);
+    entry->want = want;
+    if (want)
+        entry->gate = want->account ? gates_find(gates, want->account) : NULL;
+    else
+        entry->gate = record ? gates_find_platform(gates, record->account, record->url) : NULL;
+    if (entry->epoch != (entry->gate ? entry->gate->epoch : 0))
+        entry_renew(entry, now);
+    entry->is_foreign = record && registry_is_foreign(entry, record);
+    if (entry->is_foreign || registry_is_durable(registry, entry))
+        registry_serve(entry);
+    if (entry->change == ENTRY_ADDED) {
+        entry->is_over = false;
+        entry->served.is_removed = false; /* it may have been said of a namesake */
+    }
+    entry->due = now;
+    entry_describe(entry);
+}
+
+static void registry_free_fresh(Entry **entries, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (entries[i]->is_fresh)
+            entry_free(entries[i]);
+    free(entries);
+}
+
+/* All entries that there are and fresh ones for names that are new, in order of names. 0 or -ENOMEM. */
+static int registry_collect(const Registry *registry, const Config *config, usec_t now,
+                            Entry ***ret_entries, size_t *ret_n)
+{
+    size_t c = 0, e = 0, n = 0;
+    Entry **entries = calloc(config->n_instances + registry->n_entries + 1, sizeof(Entry *));
+
+    if (!entries)
+        return -ENOMEM;
+    while (c < config->n_instances || e < registry->n_entries) {
+        const char *declared = c < config->n_instances ? config->instances[c]->name : NULL;
+        Entry *entry = e < registry->n_entries ? registry->entries[e] : NULL;
+        int order = !declared ? 1 : !entry ? -1 : strcmp(declared, entry->name);
+
+        if (order < 0) {
+            if (entry_new(declared, now, &entry) < 0) {
+                registry_free_fresh(entries, n);
+                return -ENOMEM;
+            }
+            entry->is_fresh = true;
+        }
+        entries[n++] = entry;
+        c += order <= 0;
+        e += order >= 0;
+    }
+    *ret_entries = entries;
+    *ret_n = n;
+    return 0;
+}
+
+int registry_apply(Registry *registry, Config *config, Gates *gates, usec_t now)
+{
+    Config *before = registry->config;
+    size_t n, c = 0;
+    Entry **entries;
+    int r;
+
+    r = registry_collect(registry, config, now, &entries, &n);
+    if (r < 0)
+        return r;
+    r = gates_apply(gates, config);
+    if (r < 0) {
+        registry_free_fresh(entries, n);
+        return r;
+    }
+    free(registry->entries);
+    registry->entries = entries;
+    registry->n_entries = n;
+    registry->n_declared = config->n_instances;
+    registry->config = config_ref(config);
+    registry->work_time = registry_work_time(&config->settings);
+    registry->is_removal_held = config->is_incomplete || config->is_bare;
+    for (size_t i = 0; i < n; i++) {
+        bool is_declared = c < config->n_instances &&
+                           strcmp(config->instances[c]->name, entries[i]->name) == 0;
+
+        entries[i]->index = i;
+        entries[i]->is_fresh = false;
+        registry_want(registry, entries[i], is_declared ? config->instances[c++] : NULL, gates,
+                      now);
+    }
+    config_unref(before);
+    return 0;
+}
+
+void registry_reap(Registry *registry)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < registry->n_entries; i++) {
+        Entry *entry = registry->entries[i];
+
+        if (entry->is_over) {
+            assert(!entry->want && !entry->is_waiting_for_room && !entry->is_waiting_for_turn);
+            entry_free(entry);
+            continue;
+        }
+        entry->index = n;
+        registry->entries[n++] = entry;
+    }
+    registry->n_entries = n;
+}
+
+/* ---- the start ---- */
+
+/* What a record of an earlier run means for this one. */
+static void registry_resume(const Registry *registry, Entry *entry, usec_t now)
+{
+    const Record *record = entry->record;
+
+    entry->intent_until = clock_add(now, registry->work_time);
+    if (!record)
+        return;
     if (record->retry != 0)
         entry->retry = clock_add(now, clock_left(record->retry, record->delay, clock_realtime()));
-    entry->verify = registry_verify_due(record, settings->verify_interval, now);
+    entry->verify = registry_verify_due(record, registry->config->settings.verify_interval, now);
 }
 
 /*
@@ -164,69 +316,68 @@ static int record_compare(const void *a, const void *b)
     return strcmp((*(Record *const *)a)->name, (*(Record *const *)b)->name);
 }
 
-/* Merges two lists that are in order of names: the declared and the recorded. */
-static int registry_merge(Registry *registry, StoreLoad *load, const Gates *gates, usec_t now)
+/* An entry for each name that is recorded, in order of names. 0 or -ENOMEM. */
+static int registry_take_records(Registry *registry, Snapshot *snapshot, usec_t now)
 {
-    const Config *config = registry->config;
-    Snapshot *snapshot = &load->snapshot;
-    size_t c = 0, s = 0;
-
-    while (c < config->n_instances || s < snapshot->n_records) {
-        const Instance *want = c < config->n_instances ? config->instances[c] : NULL;
-        Record *record = s < snapshot->n_records ? snapshot->records[s] : NULL;
-        int order = !want ? 1 : !record ? -1 : strcmp(want->name, record->name);
-        Entry *entry;
-        int r;
-
-        assert(order < 0 || record);
-        r = entry_new(order <= 0 ? want->name : record->name, order <= 0 ? want : NULL, gates, now,
-                      &entry);
-        if (r < 0)
-            return r;
-        entry->index = registry->n_entries;
-        registry->entries[registry->n_entries++] = entry;
-        if (order >= 0)
-            registry_restore(registry, entry, record, now);
-        if (load->is_recovered || (load->n_broken > 0 && !entry->record))
-            r = registry_suspect(registry, entry);
-        if (r < 0)
-            return r;
-        entry->intent_until = clock_add(now, registry->work_time);
-        c += order <= 0;
-        s += order >= 0;
-        /* A document that names one twice is not ours; its first word counts. */
-        while (order >= 0 && s < snapshot->n_records &&
-               strcmp(snapshot->records[s]->name, entry->name) == 0)
-            s++;
-    }
-    return 0;
-}
-
-/* Tests that lose answers cannot wait for two minutes each time. */
-#define REGISTRY_WORK_VARIABLE "ELEMENTD_TEST_WORK_SEC"
-
-static usec_t registry_work_time(const Settings *settings)
-{
-    const char *variable = getenv(REGISTRY_WORK_VARIABLE);
-    usec_t work = variable ? strtoull(variable, NULL, 10) * USEC_PER_SEC : PLATFORM_WORK_USEC;
-
-    return work > settings->request_timeout ? work : settings->request_timeout;
-}
-
-int registry_fill(Registry *registry, Config *config, StoreLoad *load, Gates *gates, usec_t now)
-{
-    Snapshot *snapshot = &load->snapshot;
-
-    assert(registry->n_entries == 0);
-    registry->config = config_ref(config);
-    registry->work_time = registry_work_time(&config->settings);
-    registry->entries = calloc(config->n_instances + snapshot->n_records + 1,
-                               sizeof(*registry->entries));
+    registry->entries = calloc(snapshot->n_records + 1, sizeof(*registry->entries));
     if (!registry->entries)
         return -ENOMEM;
     if (snapshot->n_records > 0)
         qsort(snapshot->records, snapshot->n_records, sizeof(*snapshot->records), record_compare);
-    return registry_merge(registry, load, gates, now);
+    for (size_t i = 0; i < snapshot->n_records; i++) {
+        Record *record = snapshot->records[i];
+        Entry *entry;
+
+        /* A document that names one twice is not ours; its first word counts. */
+        if (i > 0 && strcmp(snapshot->records[i - 1]->name, record->name) == 0)
+            continue;
+        if (entry_new(record->name, now, &entry) < 0)
+            return -ENOMEM;
+        entry->record = record_ref(record);
+        registry->entries[registry->n_entries++] = entry;
+    }
+    return 0;
+}
+
+static int registry_take_orphans(Registry *registry, const Snapshot *snapshot, usec_t now)
+{
+    for (size_t i = 0; i < snapshot->n_orphans; i++) {
+        Record *record = record_ref(snapshot->orphans[i]);
+        Orphan *orphan;
+        int r;
+
+        r = orphans_add(&registry->orphans, record, 0, 0);
+        if (r != 0)
+            record_unref(record);
+        if (r < 0)
+            return r;
+        orphan = orphans_find(&registry->orphans, snapshot->orphans[i]->id,
+                              snapshot->orphans[i]->url);
+        if (orphan && orphan->record->retry != 0)
+            orphan->retry = clock_add(
+                now, clock_left(orphan->record->retry, orphan->record->delay, clock_realtime()));
+    }
+    return 0;
+}
+
+int registry_fill(Registry *registry, Config *config, StoreLoad *load, Gates *gates, usec_t now)
+{
+    int r;
+
+    assert(registry->n_entries == 0);
+    r = registry_take_records(registry, &load->snapshot, now);
+    if (r == 0)
+        r = registry_take_orphans(registry, &load->snapshot, now);
+    if (r == 0)
+        r = registry_apply(registry, config, gates, now);
+    for (size_t i = 0; r == 0 && i < registry->n_entries; i++) {
+        Entry *entry = registry->entries[i];
+
+        if (load->is_recovered || (load->n_broken > 0 && !entry->record))
+            r = registry_suspect(registry, entry);
+        registry_resume(registry, entry, now);
+    }
+    return r;
 }
 
 /* ---- looking up ---- */
@@ -298,17 +449,26 @@ void registry_put(Registry *registry, Entry *entry, Record *record, bool is_urge
 
 uint64_t registry_snapshot(Registry *registry, Snapshot *ret_snapshot)
 {
-    Record **records;
+    const Orphans *all = &registry->orphans;
+    Record **records, **orphans;
     size_t n = 0;
 
     records = calloc(registry->n_entries + 1, sizeof(*records));
-    if (!records)
+    orphans = calloc(all->n_items + 1, sizeof(*orphans));
+    if (!records || !orphans) {
+        free(records);
+        free(orphans);
         return 0;
+    }
+    for (size_t i = 0; i < all->n_items; i++)
+        orphans[i] = record_ref(all->items[i]->record);
     for (size_t i = 0; i < registry->n_entries; i++)
         if (registry->entries[i]->record)
             records[n++] = record_ref(registry->entries[i]->record);
     ret_snapshot->records = records;
     ret_snapshot->n_records = n;
+    ret_snapshot->orphans = orphans;
+    ret_snapshot->n_orphans = all->n_items;
     registry->has_changes = false;
     return registry->generation++;
 }

@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * Registry: every instance that is declared or recorded, with its state. Sole owner of tokens and records.
+ * Registry: every instance that is declared or recorded, with its state, and the orphans. Sole owner of tokens and
+ * records.
  *
  * An entry's record is always the newest one; what clients get is the newest that is durable. Changes
  * count up a generation, and a commit says up to which one everything is on disk.
  *
- * Limits: INSTANCES_MAX (declared, and recorded)
+ * Limits: INSTANCES_MAX (declared, and recorded), ORPHANS_MAX
  */
 
 #include <stdbool.h>
@@ -15,18 +16,32 @@
 #include "config/config.h"
 #include "daemon/engine.h"
 #include "daemon/gate.h"
+#include "daemon/orphans.h"
 #include "daemon/plan.h"
 #include "daemon/record.h"
 #include "daemon/store.h"
 #include "ipc/served.h"
 #include "systemd/log.h"
 
+/* What the last registry_apply() has made of an entry. */
+typedef enum EntryChange {
+    ENTRY_SAME,
+    ENTRY_ADDED,
+    ENTRY_CHANGED,
+    ENTRY_REMOVED, /* not declared any more */
+} EntryChange;
+
 typedef struct Entry {
     Served served; /* what clients see; see registry_publish() */
     size_t index;  /* in the registry */
     char *name;
     const Instance *want; /* of the registry's Config; NULL: recorded, but not declared */
-    Gate *gate;           /* of its account; NULL: there is none */
+    Gate
+        *gate; /* of its account, or of its record's when it is not declared; NULL: there is none */
+    uint64_t epoch; /* of `gate`, as it was when the entry was last described */
+    EntryChange change;
+    bool is_fresh; /* made by the registry_apply() that is under way */
+    bool is_over;  /* neither declared nor recorded any more: goes with registry_reap() */
 
     Record *record; /* newest, or NULL */
     uint64_t
@@ -46,6 +61,8 @@ typedef struct Entry {
     usec_t intent_until;
     usec_t retry;
     usec_t verify;
+    usec_t reported; /* when a report of a rejected token last had it verified; 0: never */
+    bool is_urgent;  /* to be verified out of turn */
     usec_t wanted;
     usec_t due;             /* when reconciling is due again; USEC_INFINITY: on a change only */
     PlatformInstance found; /* by the last look-up; id 0 and no token: nothing */
@@ -54,9 +71,16 @@ typedef struct Entry {
         duplicates; /* words about instances on the platform beside the one that was taken, or NULL */
     char *problem; /* the last thing that went wrong, or NULL */
 
+    /* Of the request under way that creates or changes it. */
+    uint64_t sent_epoch; /* of its gate */
+    Digest sent_body;
+    Digest sent_labels;
+
     bool is_counted; /* among the creations that are begun (reconciler) */
     TAILQ_ENTRY(Entry) room_link;
     bool is_waiting_for_room;
+    TAILQ_ENTRY(Entry) turn_link;
+    bool is_waiting_for_turn; /* to be verified */
 } Entry;
 
 TAILQ_HEAD(EntryQueue, Entry);
@@ -66,6 +90,10 @@ typedef struct Registry {
     usec_t work_time; /* for which the platform may go on with a creation that we lost touch with */
     Entry **entries;  /* by name */
     size_t n_entries;
+    size_t n_declared;
+    Orphans orphans;
+    bool
+        is_removal_held; /* the configuration may be more than was seen: what is not in it is not taken for removed */
     uint64_t generation;         /* of the changes that are made now; begins at 1 */
     uint64_t durable_generation; /* everything up to it is on disk */
     bool has_changes;            /* that no commit has taken up yet */
@@ -77,10 +105,20 @@ void registry_init(Registry *registry);
 void registry_deinit(Registry *registry);
 
 /*
- * Fills an empty registry with what is declared and what is recorded; takes a reference of `config` and the
- * records out of `load`, all of which count as durable. `now` is of the boot-time clock. 0 or -ENOMEM.
+ * Fills an empty registry with what is recorded, all of which counts as durable, and then as registry_apply(). `now` is
+ * of the boot-time clock. 0 or -ENOMEM.
  */
 int registry_fill(Registry *registry, Config *config, StoreLoad *load, Gates *gates, usec_t now);
+
+/*
+ * Makes `config` (of which a reference is taken) what is declared, and its accounts the gates: for the start and for each
+ * reload alike. Says in `change` of each entry what that means. Tokens that must not be given out any more are not shown
+ * from then on; telling anybody is the caller's business. 0, or -ENOMEM: then nothing has changed.
+ */
+int registry_apply(Registry *registry, Config *config, Gates *gates, usec_t now);
+
+/* Frees the entries that are over. None of them may be in a queue or have a task. */
+void registry_reap(Registry *registry);
 
 /* Borrowed; NULL when there is none. */
 Entry *registry_find(const Registry *registry, const char *name, size_t size);
@@ -90,6 +128,9 @@ Entry *registry_find(const Registry *registry, const char *name, size_t size);
  * goes with the next commit, and is served at once.
  */
 void registry_put(Registry *registry, Entry *entry, Record *record, bool is_urgent);
+
+/* Whether `record` speaks of something else than is declared now: then its token must not be given out. */
+bool registry_is_foreign(const Entry *entry, const Record *record);
 
 bool registry_is_durable(const Registry *registry, const Entry *entry);
 

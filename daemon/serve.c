@@ -1,5 +1,6 @@
 #include "daemon/serve.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "daemon/remove.h"
 #include "systemd/activation.h"
 
 static Entry *serve_entry(const Served *served)
@@ -20,14 +22,16 @@ static Entry *serve_entry(const Served *served)
 
 static Served *serve_find(void *userdata, const char *name, size_t size)
 {
-    Entry *entry = registry_find(userdata, name, size);
+    const Serve *serve = userdata;
+    Entry *entry = registry_find(serve->registry, name, size);
 
     return entry && entry->want ? &entry->served : NULL;
 }
 
 static Served *serve_next(void *userdata, const Served *previous)
 {
-    const Registry *registry = userdata;
+    const Serve *serve = userdata;
+    const Registry *registry = serve->registry;
     size_t i = previous ? serve_entry(previous)->index + 1 : 0;
 
     while (i < registry->n_entries && !registry->entries[i]->want)
@@ -35,9 +39,83 @@ static Served *serve_next(void *userdata, const Served *previous)
     return i < registry->n_entries ? &registry->entries[i]->served : NULL;
 }
 
+static void serve_report_rejected(void *userdata, Served *served, const char *token, size_t size)
+{
+    const Serve *serve = userdata;
+
+    reconciler_report(serve->reconciler, serve_entry(served), token, size);
+}
+
+static void serve_retry(void *userdata, Served *served)
+{
+    const Serve *serve = userdata;
+
+    reconciler_retry(serve->reconciler, serve_entry(served));
+}
+
+static uint64_t serve_reload(void *userdata)
+{
+    const Serve *serve = userdata;
+
+    return loader_start(serve->loader);
+}
+
+static const ServedReload *serve_find_reload(void *userdata, uint64_t number)
+{
+    const Serve *serve = userdata;
+
+    return reload_find(serve->reload, number);
+}
+
+static ServedOrphanReason serve_reason(RecordOrphan orphan)
+{
+    switch (orphan) {
+    case RECORD_REMOVED:
+        return SERVED_ORPHAN_REMOVED;
+    case RECORD_REPLACED:
+        return SERVED_ORPHAN_REPLACED;
+    case RECORD_DUPLICATE:
+        return SERVED_ORPHAN_DUPLICATE;
+    case RECORD_UNCLAIMED:
+        return SERVED_ORPHAN_UNCLAIMED;
+    case RECORD_IN_USE:
+        break;
+    }
+    assert(false);
+    return SERVED_ORPHAN_UNCLAIMED;
+}
+
+static bool serve_find_orphan(void *userdata, size_t i, ServedOrphan *ret_orphan)
+{
+    const Serve *serve = userdata;
+    const Orphans *orphans = &serve->registry->orphans;
+    const Record *record;
+
+    if (i >= orphans->n_items)
+        return false;
+    record = orphans->items[i]->record;
+    *ret_orphan = (ServedOrphan){
+        .id = record->id,
+        .url = record->url,
+        .account = record->account,
+        .element = record->element,
+        .instance = record->name,
+        .reason = serve_reason(record->orphan),
+        .since = record->since,
+        .is_deleting = record->is_doomed,
+        .problem = remove_problem(serve->reconciler, orphans->items[i]),
+    };
+    return true;
+}
+
 const ServerOperations serve_operations = {
     .find = serve_find,
     .next = serve_next,
+    .report_rejected = serve_report_rejected,
+    .retry = serve_retry,
+    .reload = serve_reload,
+    .find_reload = serve_find_reload,
+    .find_orphan = serve_find_orphan,
 };
 
 /* By way of the directory's descriptor, since a path below --root may be longer than an address. */

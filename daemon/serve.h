@@ -1,13 +1,23 @@
 #pragma once
 
 /*
- * Serve: what ipc/ asks, answered from the registry; and the sockets on which it is asked.
+ * Serve: what ipc/ asks, answered from the registry or handed on; and the sockets on which it is asked.
  */
 
-#include "daemon/registry.h"
+#include "daemon/loader.h"
+#include "daemon/reconcile.h"
+#include "daemon/reload.h"
 #include "ipc/server_operations.h"
 
-/* Their userdata is a Registry. */
+/* Whom it is asked of; all is borrowed. */
+typedef struct Serve {
+    Registry *registry;
+    Reconciler *reconciler;
+    Loader *loader;
+    const Reload *reload;
+} Serve;
+
+/* Their userdata is a Serve. */
 extern const ServerOperations serve_operations;
 
 /*

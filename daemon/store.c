@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/thread.h"
 #include "daemon/store_document.h"
 
 typedef enum StoreJob {
@@ -47,6 +47,9 @@ void snapshot_deinit(Snapshot *snapshot)
     for (size_t i = 0; i < snapshot->n_records; i++)
         record_unref(snapshot->records[i]);
     free(snapshot->records);
+    for (size_t i = 0; i < snapshot->n_orphans; i++)
+        record_unref(snapshot->orphans[i]);
+    free(snapshot->orphans);
     for (size_t i = 0; i < snapshot->n_pauses; i++)
         free(snapshot->pauses[i].account);
     free(snapshot->pauses);
@@ -238,7 +241,6 @@ static void store_on_done(evutil_socket_t fd, short what, void *argument)
 
 static int store_start(Store *store, struct event_base *base)
 {
-    sigset_t all, old;
     int r;
 
     store->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -247,13 +249,9 @@ static int store_start(Store *store, struct event_base *base)
     store->event = event_new(base, store->done_fd, EV_READ | EV_PERSIST, store_on_done, store);
     if (!store->event || event_add(store->event, NULL) < 0)
         return -ENOMEM;
-    /* Signals are the loop's. */
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    r = pthread_create(&store->thread, NULL, store_run, store);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (r != 0)
-        return -r;
+    r = thread_start(&store->thread, store_run, store);
+    if (r < 0)
+        return r;
     store->has_thread = true;
     return 0;
 }

@@ -37,6 +37,8 @@ typedef struct Snapshot {
     DigestKey key;
     Record **records;
     size_t n_records;
+    Record **orphans;
+    size_t n_orphans;
     Pause *pauses;
     size_t n_pauses;
 } Snapshot;

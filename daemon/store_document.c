@@ -28,6 +28,16 @@ static void store_document_write_pause(const Pause *pause, JsonWriter *writer)
     json_writer_close_object(writer);
 }
 
+static void store_document_write_records(const char *key, Record *const *records, size_t n,
+                                         JsonWriter *writer)
+{
+    json_writer_key(writer, key);
+    json_writer_open_array(writer);
+    for (size_t i = 0; i < n; i++)
+        record_write(records[i], writer);
+    json_writer_close_array(writer);
+}
+
 int store_document_format(const Snapshot *snapshot, Buffer *text)
 {
     char key[DIGEST_KEY_HEX_SIZE];
@@ -46,11 +56,9 @@ int store_document_format(const Snapshot *snapshot, Buffer *text)
     for (size_t i = 0; i < snapshot->n_pauses; i++)
         store_document_write_pause(&snapshot->pauses[i], &writer);
     json_writer_close_array(&writer);
-    json_writer_key(&writer, "records");
-    json_writer_open_array(&writer);
-    for (size_t i = 0; i < snapshot->n_records; i++)
-        record_write(snapshot->records[i], &writer);
-    json_writer_close_array(&writer);
+    store_document_write_records("records", snapshot->records, snapshot->n_records, &writer);
+    if (snapshot->n_orphans > 0)
+        store_document_write_records("orphans", snapshot->orphans, snapshot->n_orphans, &writer);
     json_writer_close_object(&writer);
     explicit_bzero(key, sizeof(key));
     r = json_writer_end(&writer);
@@ -61,10 +69,17 @@ int store_document_format(const Snapshot *snapshot, Buffer *text)
 
 /* ---- reading ---- */
 
+/* One of the two arrays of records, as it is read. */
+typedef struct DocumentRecords {
+    RecordReader reader;
+    Record ***records; /* in the snapshot */
+    size_t *n;
+    size_t n_allocated;
+} DocumentRecords;
+
 typedef struct DocumentReader {
     Snapshot snapshot;
-    size_t n_records_allocated;
-    RecordReader record;
+    DocumentRecords records[2]; /* in use, and orphans */
     Pause pause;
     int64_t version;
     bool has_key;
@@ -73,35 +88,59 @@ typedef struct DocumentReader {
     int error;
 } DocumentReader;
 
-static void document_reader_deinit(DocumentReader *reader)
-{
-    snapshot_deinit(&reader->snapshot);
-    record_reader_deinit(&reader->record);
-    free(reader->pause.account);
-}
-
-static int document_reader_add_record(DocumentReader *reader, Record *record)
+static void document_reader_init(DocumentReader *reader)
 {
     Snapshot *snapshot = &reader->snapshot;
 
-    if (snapshot->n_records == INSTANCES_MAX) {
+    *reader = (DocumentReader){
+        .records = {{{.path = RECORD_PATH}, &snapshot->records, &snapshot->n_records, 0},
+                    {{.path = RECORD_ORPHAN_PATH}, &snapshot->orphans, &snapshot->n_orphans, 0}},
+    };
+}
+
+static void document_reader_deinit(DocumentReader *reader)
+{
+    snapshot_deinit(&reader->snapshot);
+    for (size_t i = 0; i < N_ELEMENTS(reader->records); i++)
+        record_reader_deinit(&reader->records[i].reader);
+    free(reader->pause.account);
+}
+
+static int document_reader_add_record(DocumentReader *reader, DocumentRecords *records,
+                                      Record *record)
+{
+    if (*records->n == INSTANCES_MAX) {
         record_unref(record);
         reader->is_too_many = true;
         return -1;
     }
-    if (snapshot->n_records == reader->n_records_allocated) {
-        size_t n = reader->n_records_allocated > 0 ? 2 * reader->n_records_allocated : 64;
-        Record **records = reallocarray(snapshot->records, n, sizeof(*records));
+    if (*records->n == records->n_allocated) {
+        size_t n = records->n_allocated > 0 ? 2 * records->n_allocated : 64;
+        Record **more = reallocarray(*records->records, n, sizeof(*more));
 
-        if (!records) {
+        if (!more) {
             record_unref(record);
             return -ENOMEM;
         }
-        snapshot->records = records;
-        reader->n_records_allocated = n;
+        *records->records = more;
+        records->n_allocated = n;
     }
-    snapshot->records[snapshot->n_records++] = record;
+    (*records->records)[(*records->n)++] = record;
     return 0;
+}
+
+static int document_reader_take_records(DocumentReader *reader, DocumentRecords *records,
+                                        const JsonEvent *event)
+{
+    Record *record;
+    int r;
+
+    r = record_reader_take(&records->reader, event, &record);
+    if (r == RECORD_E_BROKEN) {
+        reader->n_broken++;
+        return 0;
+    }
+    return r < 0 || !record ? r : document_reader_add_record(reader, records, record);
 }
 
 static int document_reader_add_pause(DocumentReader *reader)
@@ -158,20 +197,15 @@ static int document_reader_take_pause(DocumentReader *reader, const JsonEvent *e
 static int document_reader_take(DocumentReader *reader, const JsonEvent *event)
 {
     static const char pause_path[] = "/pauses/[]";
-    Record *record;
-    int r;
 
     if (!event->path)
         return 0;
-    r = record_reader_take(&reader->record, event, &record);
-    if (r == RECORD_E_BROKEN) {
-        reader->n_broken++;
-        return 0;
+    for (size_t i = 0; i < N_ELEMENTS(reader->records); i++) {
+        int r = document_reader_take_records(reader, &reader->records[i], event);
+
+        if (r != 0)
+            return r;
     }
-    if (r < 0)
-        return r;
-    if (record)
-        return document_reader_add_record(reader, record);
     if (strncmp(event->path, pause_path, strlen(pause_path)) == 0)
         return document_reader_take_pause(reader, event, event->path + strlen(pause_path));
     if (strcmp(event->path, "/version") == 0)
@@ -218,10 +252,11 @@ static int document_reader_check(const DocumentReader *reader, int outcome, cons
 int store_document_parse(const char *text, size_t size, Snapshot *snapshot, unsigned *ret_n_broken,
                          char **ret_problem)
 {
-    _cleanup_(document_reader_deinit) DocumentReader reader = {};
+    _cleanup_(document_reader_deinit) DocumentReader reader;
     JsonError error = {};
     int r;
 
+    document_reader_init(&reader);
     r = json_read(text, size, 0, document_reader_on_event, &reader, &error);
     r = document_reader_check(&reader, r, &error, ret_problem);
     if (r != 0)

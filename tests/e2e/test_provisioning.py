@@ -219,7 +219,9 @@ def test_a_fresh_state_directory_adopts_by_tag_across_pages(site, tags):
     assert site.platform.posts() == []
     pages = site.platform.requests("GET", "/instances")
     assert len(pages) >= 3 and all(f"elementd.{OWNER}" in page["query"] for page in pages)
-    assert len({page["query"] for page in pages}) == len(pages)
+    # Rows move while others come and go: only what two passes in a row show is believed.
+    asked = [page["query"] for page in pages]
+    assert asked[:len(asked) // 2] == asked[len(asked) // 2:] and len(set(asked)) == len(asked) // 2
 
 
 def test_a_lost_record_is_found_again(site):

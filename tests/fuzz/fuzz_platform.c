@@ -108,6 +108,14 @@ static void check_answer(const PlatformQuestion *question, const HttpAnswer *htt
             CHECK(is_success && answer->n_instances == 1 && answer->instances->id == question->id &&
                   answer->instances->token);
         break;
+    case PLATFORM_UPDATE:
+    case PLATFORM_RELABEL:
+        if (answer->outcome == PLATFORM_DONE)
+            CHECK(is_success && answer->n_instances == 1 && answer->instances->id == question->id);
+        break;
+    case PLATFORM_DELETE:
+        CHECK(answer->n_instances == 0 && (answer->outcome == PLATFORM_DONE) == is_success);
+        break;
     case PLATFORM_CREATE:
         check_created(answer, http->status);
         break;

@@ -62,11 +62,11 @@ static void declare(Fixture *fixture, const char *name)
 
 static void fill(Fixture *fixture)
 {
-    assert_int_equal(gates_init(&fixture->gates, fixture->config, &fixture->load.snapshot, NOW), 0);
+    assert_int_equal(gates_apply(&fixture->gates, fixture->config), 0);
     assert_int_equal(
         registry_fill(&fixture->registry, fixture->config, &fixture->load, &fixture->gates, NOW),
         0);
-    fixture->gate = fixture->gates.items;
+    fixture->gate = fixture->gates.items[0];
 }
 
 static Entry *find(const Fixture *fixture, const char *name)
@@ -91,6 +91,23 @@ static void add_row(Gate *gate, const char *name, int64_t id, const char *token,
 static void add(Fixture *fixture, const char *name, int64_t id)
 {
     add_row(fixture->gate, name, id, "t", "jira");
+}
+
+/* What an earlier look-up, or a changed file, has left. */
+static Orphan *add_orphan(Fixture *fixture, const char *name, int64_t id, RecordOrphan reason,
+                          bool is_doomed)
+{
+    Orphans *orphans = &fixture->registry.orphans;
+    Record *record;
+
+    assert_int_equal(record_new(name, &record), 0);
+    record->account = strdup("default");
+    record->url = strdup(fixture->account->url);
+    record->id = id;
+    record->orphan = reason;
+    record->is_doomed = is_doomed;
+    assert_int_equal(orphans_add(orphans, record, 1, 0), 0);
+    return orphans_find(orphans, id, fixture->account->url);
 }
 
 static void assert_found(const Entry *entry, int64_t id, const char *duplicates)
@@ -125,7 +142,7 @@ static void test_by_name(void **state)
     add(fixture, "A", 6);
     add(fixture, "a.b", 7);
     add(fixture, "", 8);
-    match_rows(&fixture->registry, fixture->gate);
+    match_rows(&fixture->registry, fixture->gate, NOW);
     assert_found(find(fixture, "a"), 0, NULL);
     assert_found(find(fixture, "a.b"), 7, NULL);
     assert_found(find(fixture, "b"), 3, NULL);
@@ -150,9 +167,8 @@ static void test_by_element(void **state)
     add_row(fixture->gate, "b", 3, "t", NULL);   /* the platform does not say which */
     add_row(fixture->gate, "c", 4, "t", "github");
     add_row(fixture->gate, "d", 5, "t", "github");
-    assert_int_equal(record_new("d", &find(fixture, "d")->record), 0);
-    find(fixture, "d")->record->replaced_id = 5;
-    match_rows(&fixture->registry, fixture->gate);
+    add_orphan(fixture, "d", 5, RECORD_REPLACED, false);
+    match_rows(&fixture->registry, fixture->gate, NOW);
     assert_found(find(fixture, "a"), 2, "1");
     assert_found(find(fixture, "b"), 3, NULL);
     assert_found(find(fixture, "c"), 4, NULL);
@@ -177,7 +193,7 @@ static void test_duplicates(void **state)
         fill(fixture);
         for (size_t j = 0; j < 3; j++)
             add(fixture, "a", orders[i][j]);
-        match_rows(&fixture->registry, fixture->gate);
+        match_rows(&fixture->registry, fixture->gate, NOW);
         assert_found(find(fixture, "a"), 1, left_over[i]);
         teardown((void **)&fixture);
     }
@@ -192,7 +208,7 @@ static void test_listed_twice(void **state)
     fill(fixture);
     add(fixture, "a", 7);
     add(fixture, "a", 7);
-    match_rows(&fixture->registry, fixture->gate);
+    match_rows(&fixture->registry, fixture->gate, NOW);
     assert_found(find(fixture, "a"), 7, NULL);
 }
 
@@ -220,7 +236,7 @@ static void test_unusable(void **state)
         fill(fixture);
         for (size_t j = 0; j < 2; j++)
             add_row(fixture->gate, "a", rows[i].ids[j], rows[i].tokens[j], "jira");
-        match_rows(&fixture->registry, fixture->gate);
+        match_rows(&fixture->registry, fixture->gate, NOW);
         assert_found(find(fixture, "a"), rows[i].found, rows[i].duplicates);
         teardown((void **)&fixture);
     }
@@ -234,7 +250,7 @@ static void test_unusable_alone(void **state)
     declare(fixture, "a");
     fill(fixture);
     add_row(fixture->gate, "a", 0, NULL, "jira");
-    match_rows(&fixture->registry, fixture->gate);
+    match_rows(&fixture->registry, fixture->gate, NOW);
     assert_true(find(fixture, "a")->is_found);
     assert_null(find(fixture, "a")->found.token);
 }
@@ -263,7 +279,7 @@ static void test_who_needs_none(void **state)
     add(fixture, "has", 2);
     add(fixture, "theirs", 3);
     add(fixture, "undeclared", 4);
-    match_rows(&fixture->registry, fixture->gate);
+    match_rows(&fixture->registry, fixture->gate, NOW);
     assert_found(find(fixture, "doubted"), 1, NULL);
     assert_found(find(fixture, "has"), 0, NULL);
     assert_found(find(fixture, "theirs"), 0, NULL);
@@ -280,16 +296,16 @@ static void test_again(void **state)
     fill(fixture);
     add(fixture, "a", 1);
     add(fixture, "a", 2);
-    match_rows(&fixture->registry, fixture->gate);
+    match_rows(&fixture->registry, fixture->gate, NOW);
     assert_found(find(fixture, "a"), 1, "2");
-    add_row(&fixture->gates.items[1], "theirs", 9, "t", "jira");
-    match_rows(&fixture->registry, &fixture->gates.items[1]);
+    add_row(fixture->gates.items[1], "theirs", 9, "t", "jira");
+    match_rows(&fixture->registry, fixture->gates.items[1], NOW);
     assert_found(find(fixture, "a"), 1, "2");
     assert_found(find(fixture, "theirs"), 9, NULL);
     for (size_t i = 0; i < fixture->gate->n_rows; i++)
         platform_instance_deinit(&fixture->gate->rows[i]);
     fixture->gate->n_rows = 0;
-    match_rows(&fixture->registry, fixture->gate);
+    match_rows(&fixture->registry, fixture->gate, NOW);
     assert_found(find(fixture, "a"), 0, NULL);
     assert_found(find(fixture, "theirs"), 9, NULL);
 }

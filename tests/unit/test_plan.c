@@ -30,8 +30,11 @@
 /* Just declared: no record, no look-up, nothing under way, nothing in the way. */
 static const PlanFacts plan_usual = {
     .now = NOW,
+    .is_declared = true,
+    .has_account = true,
     .is_durable = true,
     .has_room = true,
+    .has_turn = true,
     .is_store_well = true,
     .wanted = WANTED,
     .look_up_pause = PAUSE,
@@ -74,6 +77,14 @@ typedef struct Word {
     }
 
 static const Word plan_words[] = {
+    NO("gone", is_declared),
+    YES("held", is_removal_held),
+    NO("no-account", has_account),
+    YES("body-stale", is_body_stale),
+    YES("labels-stale", is_labels_stale),
+    YES("intent-stale", is_intent_stale),
+    NO("no-turn", has_turn),
+    YES("serving", is_serving),
     YES("broken", is_broken),
     YES("token", has_token),
     YES("served", is_served),
@@ -87,6 +98,7 @@ static const Word plan_words[] = {
     INTENT("unknown", PLAN_INTENT_UNKNOWN),
     BUSY("creating", PLAN_BUSY_CREATING),
     BUSY("verifying", PLAN_BUSY_VERIFYING),
+    BUSY("updating", PLAN_BUSY_UPDATING),
     YES("looking-up", is_looking_up),
     YES("found", is_found),
     YES("usable", is_found_usable),
@@ -133,6 +145,7 @@ typedef struct Row {
 #define STEP(step, state)              PLAN_##step, SERVED_##state, PLAN_PROBLEM_NONE, 0, false
 #define STEP_BUT(step, state, problem) PLAN_##step, SERVED_##state, PLAN_PROBLEM_##problem, 0, false
 #define REST(state, problem, due)      PLAN_REST, SERVED_##state, PLAN_PROBLEM_##problem, due, false
+#define TURN(state)                    PLAN_REST, SERVED_##state, PLAN_PROBLEM_INSTANCE, NEVER, false
 #define RETRY(state, problem, due)     PLAN_REST, SERVED_##state, PLAN_PROBLEM_##problem, due, true
 
 /* clang-format off */
@@ -158,11 +171,41 @@ static const Row plan_rows[] = {
     {"token, back-off ends before it",    "token served retry-later verify-much-later", REST(READY, INSTANCE, LATER + 1)},
     {"token, what was found is no matter", "token served verify-later found usable looked-just-now",
                                                                                         REST(READY, INSTANCE, LATER)},
-    {"token, a failure is of the past",   "token served verify-later failed",           REST(READY, INSTANCE, LATER)},
     {"token, a commit is under way",      "token served verify-later undurable",        REST(READY, INSTANCE, LATER)},
     {"token, the store fails",            "token served verify-later store-fails",      REST(READY, INSTANCE, LATER)},
 
+    {"token, to be verified, not its turn", "token served verify-now no-turn",           TURN(READY)},
+    {"token, not its turn yet, nor its time", "token served verify-later no-turn",       REST(READY, INSTANCE, LATER)},
+
+    /* … whose declaration has changed: the platform is told, at once */
+    {"changed",                           "token served verify-later body-stale",       STEP_BUT(UPDATE, READY, INSTANCE)},
+    {"changed, turns are of no matter",   "token served verify-now body-stale no-turn", STEP_BUT(UPDATE, READY, INSTANCE)},
+    {"changed, labels alone",             "token served verify-later labels-stale",     STEP_BUT(RELABEL, READY, INSTANCE)},
+    {"changed, both: the body has both",  "token served body-stale labels-stale",       STEP_BUT(UPDATE, READY, INSTANCE)},
+    {"changed, being changed",            "token served body-stale updating",           REST(READY, INSTANCE, NEVER)},
+    {"changed, being verified",           "token served body-stale verifying",          REST(READY, INSTANCE, NEVER)},
+    {"changed, backs off",                "token served body-stale retry-later",        RETRY(READY, INSTANCE, LATER)},
+    {"changed, backs off, to be verified", "token served labels-stale retry-later verify-now",
+                                                                                        RETRY(READY, INSTANCE, LATER)},
+    {"changed, back-off is over",         "token served body-stale retry-now",          STEP_BUT(UPDATE, READY, INSTANCE)},
+    {"changed, account paused",           "token served body-stale paused until-later", RETRY(READY, ACCOUNT, LATER)},
+    {"changed, paused, at its end",       "token served body-stale paused until-now",   STEP_BUT(LOOK_UP, READY, ACCOUNT)},
+    {"changed, disabled: after that",     "token served body-stale disabled verify-later",
+                                                                                        REST(DISABLED, INSTANCE, LATER)},
+    {"changed, disabled, to be verified", "token served body-stale disabled verify-now", STEP_BUT(VERIFY, DISABLED, INSTANCE)},
+    {"changed, the token not on disk yet", "token undurable body-stale",                REST(CREATING, NONE, NEVER)},
+    {"changed, but gone on the platform", "token served doubted body-stale",            STEP(LOOK_UP, LOOKING_UP)},
+
+    /* … whose change was refused: it stays as it is, and goes on being served and verified */
+    {"change refused",                    "token served verify-later failed",           REST(FAILED, INSTANCE, LATER)},
+    {"change refused, to be verified",    "token served verify-now failed",             STEP_BUT(VERIFY, FAILED, INSTANCE)},
+    {"change refused, disabled",          "token served verify-later failed disabled",  REST(FAILED, INSTANCE, LATER)},
+    {"change refused, account paused",    "token served failed paused until-later",     RETRY(FAILED, ACCOUNT, LATER)},
+
     /* … that is not on disk yet: it is not given out, and not asked about */
+    {"changed token, commit under way",   "token undurable serving",                    REST(READY, NONE, NEVER)},
+    {"changed token, the store fails",    "token undurable serving store-fails",        REST(READY, STORE, NEVER)},
+    {"changed token of a disabled one",   "token undurable serving disabled",           REST(DISABLED, NONE, NEVER)},
     {"new token, commit under way",       "token undurable",                            REST(CREATING, NONE, NEVER)},
     {"new token, the store fails",        "token undurable store-fails",                REST(WAITING, STORE, NEVER)},
     {"new token, account paused",         "token undurable paused until-now",           REST(CREATING, NONE, NEVER)},
@@ -217,6 +260,13 @@ static const Row plan_rows[] = {
                                                                                         STEP(ADOPT, LOOKING_UP)},
     {"intent, but found meanwhile without token", "written looked-just-now found",      RETRY(WAITING, UNUSABLE, NOW + RETRY_MAX_USEC)},
     {"intent, another look-up running",   "written looked-at-wanted looking-up",        REST(LOOKING_UP, NONE, NEVER)},
+    /* … but the declaration has changed since the intent: that has to say what goes out */
+    {"intent of another body",            "written intent-stale looked-at-wanted",      STEP(INTEND, CREATING)},
+    {"intent of another body, no room: it has its own", "written intent-stale looked-at-wanted no-room",
+                                                                                        STEP(INTEND, CREATING)},
+    {"intent of another body, undurable", "written undurable intent-stale looked-at-wanted", STEP(INTEND, CREATING)},
+    {"intent for another platform",       "written intent-stale looked-at-wanted wanted-now", STEP(LOOK_UP, LOOKING_UP)},
+    {"POST gone out, of another body",    "unknown intent-stale ends-later creating",   REST(CREATING, NONE, NEVER)},
     {"POST under way",                    "written looked-at-wanted creating",          REST(CREATING, NONE, NEVER)},
     {"POST gone out",                     "unknown ends-later creating",                REST(CREATING, NONE, NEVER)},
     {"POST refused, being explained",     "creating",                                   REST(CREATING, NONE, NEVER)},
@@ -269,6 +319,31 @@ static const Row plan_rows[] = {
                                                                                         RETRY(WAITING, ACCOUNT, LATER)},
     {"paused, backs off longer",          "paused until-now retry-later",               STEP(LOOK_UP, LOOKING_UP)},
     {"paused, POST under way",            "paused until-now written creating",          REST(CREATING, NONE, NEVER)},
+
+    /* ---- is not declared any more: it is forgotten, once it is known what it has on the platform ---- */
+    {"gone",                              "gone",                                       STEP(FORGET, PENDING)},
+    {"gone, with a token",                "gone token served verify-now",               STEP(FORGET, PENDING)},
+    {"gone, with a token, account gone",  "gone token served no-account",               STEP(FORGET, PENDING)},
+    {"gone, with a doubted token",        "gone token served doubted",                  STEP(FORGET, PENDING)},
+    {"gone, failed",                      "gone failed",                                STEP(FORGET, PENDING)},
+    {"gone, account paused",              "gone token served paused until-later",       STEP(FORGET, PENDING)},
+    {"gone, the store fails",             "gone token served store-fails",              STEP(FORGET, PENDING)},
+    {"gone, before the POST",             "gone written",                               STEP(FORGET, PENDING)},
+    {"gone, as far as was seen",          "gone held token served",                     REST(PENDING, NONE, NEVER)},
+    {"gone as far as was seen, lost",     "gone held unknown ends-later",               REST(PENDING, NONE, NEVER)},
+    {"gone, POST under way",              "gone unknown ends-later creating",           REST(PENDING, NONE, NEVER)},
+    {"gone, being changed",               "gone token served updating",                 REST(PENDING, NONE, NEVER)},
+    {"gone, lost",                        "gone unknown ends-later",                    STEP(LOOK_UP, LOOKING_UP)},
+    {"gone, lost, look-up running",       "gone unknown ends-later looking-up",         REST(LOOKING_UP, NONE, NEVER)},
+    {"gone, lost, not there yet",         "gone unknown ends-later looked-just-now",    RETRY(WAITING, INSTANCE, ENDS)},
+    {"gone, lost, found",                 "gone unknown ends-later looked-just-now found", STEP(FORGET, PENDING)},
+    {"gone, lost, found too early",       "gone unknown ends-later looked-recently wanted-now found",
+                                                                                        RETRY(WAITING, INSTANCE, LATER)},
+    {"gone, lost, looked up at its end",  "gone unknown ended looked-at-ended",         STEP(FORGET, PENDING)},
+    {"gone, lost, looked up before its end", "gone unknown ended looked-before-ended",  STEP(LOOK_UP, LOOKING_UP)},
+    {"gone, lost, account paused",        "gone unknown ends-later paused until-later", RETRY(WAITING, ACCOUNT, LATER)},
+    {"gone, lost, paused, at its end",    "gone unknown ends-later paused until-now",   STEP(LOOK_UP, LOOKING_UP)},
+    {"gone, lost, account gone",          "gone unknown ends-later no-account",         REST(FAILED, CONFIG, NEVER)},
 
     /* ---- has a token, but the platform said that there is no such instance: as if it had none ---- */
     {"doubted",                           "token served doubted",                       STEP(LOOK_UP, LOOKING_UP)},
@@ -399,7 +474,8 @@ static bool post_needs_durable_intent(const PlanFacts *facts, const Plan *plan)
     return plan->step != PLAN_CREATE ||
            (facts->intent == PLAN_INTENT_WRITTEN && facts->is_durable &&
             facts->busy == PLAN_BUSY_NO && !facts->is_paused && !facts->is_looking_up &&
-            !facts->is_failed && facts->now >= facts->retry && is_without_token(facts));
+            !facts->is_failed && facts->now >= facts->retry && is_without_token(facts) &&
+            !facts->is_intent_stale);
 }
 
 static bool post_not_for_what_was_found(const PlanFacts *facts, const Plan *plan)
@@ -410,7 +486,8 @@ static bool post_not_for_what_was_found(const PlanFacts *facts, const Plan *plan
 static bool intent_needs_absence(const PlanFacts *facts, const Plan *plan)
 {
     return plan->step != PLAN_INTEND ||
-           (is_known_absent(facts) && facts->has_room && facts->intent != PLAN_INTENT_WRITTEN &&
+           (is_known_absent(facts) &&
+            (facts->intent == PLAN_INTENT_WRITTEN ? facts->is_intent_stale : facts->has_room) &&
             facts->busy == PLAN_BUSY_NO && !facts->is_paused && !facts->is_looking_up &&
             !facts->is_failed && facts->now >= facts->retry && is_without_token(facts));
 }
@@ -425,26 +502,54 @@ static bool adopts_what_is_there(const PlanFacts *facts, const Plan *plan)
 static bool verifies_what_it_has(const PlanFacts *facts, const Plan *plan)
 {
     return plan->step != PLAN_VERIFY ||
-           (facts->has_token && !facts->is_doubted && facts->is_served && !facts->is_paused &&
-            facts->busy == PLAN_BUSY_NO && facts->now >= facts->retry &&
+           (facts->has_turn && facts->has_token && !facts->is_doubted && facts->is_served &&
+            !facts->is_paused && facts->busy == PLAN_BUSY_NO && facts->now >= facts->retry &&
             facts->now >= facts->verify);
+}
+
+/* One request at a time: what is sent is for the instance that is served, and nothing else is under way. */
+static bool changes_what_it_has(const PlanFacts *facts, const Plan *plan)
+{
+    bool is_change = plan->step == PLAN_UPDATE || plan->step == PLAN_RELABEL;
+
+    return !is_change ||
+           ((plan->step == PLAN_UPDATE ? facts->is_body_stale
+                                       : facts->is_labels_stale && !facts->is_body_stale) &&
+            facts->has_token && !facts->is_doubted && facts->is_served && !facts->is_paused &&
+            !facts->is_failed && !facts->is_disabled && facts->busy == PLAN_BUSY_NO &&
+            facts->now >= facts->retry);
+}
+
+/* Nothing is created, changed or verified any more; and forgotten only what is known. */
+static bool gone_is_left(const PlanFacts *facts, const Plan *plan)
+{
+    if (facts->is_declared)
+        return plan->step != PLAN_FORGET;
+    if (plan->step != PLAN_FORGET)
+        return plan->step == PLAN_REST ||
+               (plan->step == PLAN_LOOK_UP && facts->intent == PLAN_INTENT_UNKNOWN);
+    return !facts->is_removal_held && facts->busy == PLAN_BUSY_NO &&
+           (facts->intent != PLAN_INTENT_UNKNOWN || is_known_absent(facts) ||
+            (facts->is_found && facts->looked_up >= facts->wanted));
 }
 
 static bool looks_up_one_at_a_time(const PlanFacts *facts, const Plan *plan)
 {
-    return plan->step != PLAN_LOOK_UP || (!facts->is_looking_up && facts->busy == PLAN_BUSY_NO);
+    return plan->step != PLAN_LOOK_UP ||
+           (facts->has_account && !facts->is_looking_up && facts->busy == PLAN_BUSY_NO);
 }
 
 /* Nothing at all goes out before the pause is over. */
 static bool pause_is_kept(const PlanFacts *facts, const Plan *plan)
 {
-    return !facts->is_paused || plan->step == PLAN_REST ||
+    return !facts->is_paused || plan->step == PLAN_REST || plan->step == PLAN_FORGET ||
            (plan->step == PLAN_LOOK_UP && facts->now >= facts->paused_until);
 }
 
 static bool broken_rests(const PlanFacts *facts, const Plan *plan)
 {
-    return !facts->is_broken || (plan->step == PLAN_REST && plan->state == SERVED_FAILED);
+    return !facts->is_broken || !facts->is_declared ||
+           (plan->step == PLAN_REST && plan->state == SERVED_FAILED);
 }
 
 /* A rest that is over already would be a loop that spins. */
@@ -466,23 +571,29 @@ static bool waiting_says_why(const PlanFacts *facts, const Plan *plan)
            plan->problem != PLAN_PROBLEM_NONE;
 }
 
-/* Who rests for ever must be waiting for something that will tell: an answer, a commit, room, a changed file. */
+/* Who rests for ever must be waiting for something that will tell: an answer, a commit, room, a turn, a changed file. */
 static bool endless_rest_has_an_end(const PlanFacts *facts, const Plan *plan)
 {
     if (plan->step != PLAN_REST || plan->due != USEC_INFINITY)
         return true;
+    if (!facts->is_declared && (facts->is_removal_held || !facts->has_account))
+        return true;
+    if (plan->is_waiting_for_room || plan->is_waiting_for_turn)
+        return plan->is_waiting_for_room ? !facts->has_room : !facts->has_turn;
     return facts->is_broken || facts->busy != PLAN_BUSY_NO || facts->is_looking_up ||
            (is_without_token(facts) && facts->is_failed) ||
            (facts->has_token && !facts->is_served) ||
-           (facts->intent == PLAN_INTENT_WRITTEN && !facts->is_durable) || !facts->has_room;
+           (facts->intent == PLAN_INTENT_WRITTEN && !facts->is_durable);
 }
 
 /* A token that is served is called so, whatever else goes on. */
 static bool served_token_is_ready(const PlanFacts *facts, const Plan *plan)
 {
-    if (facts->is_broken || is_without_token(facts) || !facts->is_served)
+    if (!facts->is_declared || facts->is_broken || is_without_token(facts) || !facts->is_served)
         return true;
-    return plan->state == (facts->is_disabled ? SERVED_DISABLED : SERVED_READY);
+    return plan->state == (facts->is_failed     ? SERVED_FAILED
+                           : facts->is_disabled ? SERVED_DISABLED
+                                                : SERVED_READY);
 }
 
 /* What carrying out a step does to the facts at once, before anybody has answered. */
@@ -503,6 +614,7 @@ static void step_apply(PlanStep step, PlanFacts *facts)
         break;
     case PLAN_INTEND:
         facts->has_token = facts->is_doubted = facts->is_disabled = facts->is_durable = false;
+        facts->is_intent_stale = false;
         facts->intent = PLAN_INTENT_WRITTEN;
         break;
     case PLAN_CREATE:
@@ -510,6 +622,12 @@ static void step_apply(PlanStep step, PlanFacts *facts)
         break;
     case PLAN_VERIFY:
         facts->busy = PLAN_BUSY_VERIFYING;
+        break;
+    case PLAN_UPDATE:
+    case PLAN_RELABEL:
+        facts->busy = PLAN_BUSY_UPDATING;
+        break;
+    case PLAN_FORGET:
         break;
     }
 }
@@ -519,6 +637,8 @@ static bool step_leads_on(const PlanFacts *facts, const Plan *plan)
 {
     PlanFacts after = *facts;
 
+    if (plan->step == PLAN_FORGET) /* then it is over */
+        return true;
     step_apply(plan->step, &after);
     return plan_next(&after).step == PLAN_REST;
 }
@@ -529,7 +649,9 @@ static const Property plan_properties[] = {
     {"no POST for what a look-up has found", post_not_for_what_was_found},
     {"an intent follows a look-up that is new enough and found none", intent_needs_absence},
     {"only what can be used is taken over", adopts_what_is_there},
-    {"only a served token is verified, when that is due", verifies_what_it_has},
+    {"only a served token is verified, when that is due and its turn", verifies_what_it_has},
+    {"only what is there and stale is changed", changes_what_it_has},
+    {"what is not declared is left, once it is known", gone_is_left},
     {"one look-up at a time", looks_up_one_at_a_time},
     {"a pause is kept, and its end is a probe", pause_is_kept},
     {"broken: nothing is done", broken_rests},
@@ -537,7 +659,7 @@ static const Property plan_properties[] = {
     {"a retry has a time", retry_has_a_time},
     {"waiting and failed say why", waiting_says_why},
     {"an endless rest has somebody to end it", endless_rest_has_an_end},
-    {"a served token is ready or disabled", served_token_is_ready},
+    {"a served token is ready, disabled or failed to change", served_token_is_ready},
     {"each step leads on", step_leads_on},
 };
 
@@ -553,13 +675,22 @@ static unsigned take_digit(uint64_t *number, unsigned base)
 /* The combination with this number; what is left of the number. */
 static uint64_t facts_of(uint64_t number, PlanFacts *facts)
 {
-    static const usec_t moments[] = {0, NOW, LATER};
-    static const usec_t pauses[] = {0, NOW - 1, NOW, LATER};
-    static const usec_t look_ups[] = {0,     NOW - RETRY_MAX_USEC, WANTED - 1, WANTED, ENDED - 1,
-                                      ENDED, NOW - PAUSE,          NOW};
+    static const usec_t moments[][2] = {
+        {0, 0}, {NOW, LATER}, {LATER, NOW}, {LATER, LATER}, {0, LATER}};
+    static const usec_t pauses[] = {0, NOW, LATER};
+    static const usec_t look_ups[] = {0, WANTED - 1, WANTED, ENDED - 1, ENDED, NOW};
     unsigned digit;
 
     *facts = plan_usual;
+    digit = take_digit(&number, 8); /* what is declared */
+    facts->is_declared = digit < 4 || digit == 7;
+    facts->is_broken = digit == 7;
+    facts->is_body_stale = digit == 1;
+    facts->is_labels_stale = digit == 2;
+    facts->is_intent_stale = digit == 1 || digit == 2;
+    facts->has_turn = digit != 3;
+    facts->is_removal_held = digit == 5;
+    facts->has_account = digit != 6;
     digit = take_digit(&number, 5); /* none, or durable or not and doubted or not */
     facts->has_token = digit > 0;
     facts->is_served = digit & 1;
@@ -568,6 +699,8 @@ static uint64_t facts_of(uint64_t number, PlanFacts *facts)
     facts->intent = digit > 2 ? PLAN_INTENT_UNKNOWN : (PlanIntent)digit;
     facts->intent_until = digit == 2 ? ENDED : ENDS;
     facts->busy = (PlanBusy)take_digit(&number, 3);
+    if (facts->busy == PLAN_BUSY_VERIFYING && !facts->has_turn)
+        facts->busy = PLAN_BUSY_UPDATING;
     digit = take_digit(&number, 3);
     facts->is_found = digit > 0;
     facts->is_found_usable = digit > 1;
@@ -576,20 +709,25 @@ static uint64_t facts_of(uint64_t number, PlanFacts *facts)
     facts->paused_until = pauses[digit];
     facts->looked_up = look_ups[take_digit(&number, N_ELEMENTS(look_ups))];
     facts->wanted = take_digit(&number, 2) ? WANTED : 0;
-    facts->retry = moments[take_digit(&number, N_ELEMENTS(moments))];
-    facts->verify = moments[take_digit(&number, N_ELEMENTS(moments))];
-    facts->is_broken = take_digit(&number, 2);
-    facts->is_disabled = take_digit(&number, 2);
-    facts->is_failed = take_digit(&number, 2);
-    facts->is_durable = take_digit(&number, 2);
+    digit = take_digit(&number, N_ELEMENTS(moments));
+    facts->retry = moments[digit][0];
+    facts->verify = moments[digit][1];
+    digit = take_digit(&number, 4);
+    facts->is_disabled = digit & 1;
+    facts->is_failed = digit & 2;
+    digit = take_digit(&number, 3); /* durable, or not yet, or not because that fails */
+    facts->is_durable = digit == 0;
+    facts->is_store_well = digit < 2;
     facts->has_room = take_digit(&number, 2);
-    facts->is_store_well = take_digit(&number, 2);
     facts->is_looking_up = take_digit(&number, 2);
     return number;
 }
 
 static void tell_facts(const PlanFacts *facts, const Plan *plan)
 {
+    print_error("  declared %d held %d account %d stale %d %d %d turn %d\n", facts->is_declared,
+                facts->is_removal_held, facts->has_account, facts->is_body_stale,
+                facts->is_labels_stale, facts->is_intent_stale, facts->has_turn);
     print_error("  broken %d token %d served %d doubted %d disabled %d failed %d durable %d\n",
                 facts->is_broken, facts->has_token, facts->is_served, facts->is_doubted,
                 facts->is_disabled, facts->is_failed, facts->is_durable);
@@ -631,7 +769,7 @@ static void test_properties(void **state)
 /* All steps are met on the way, so that no property holds for want of a case. */
 static void test_properties_see_all(void **state)
 {
-    uint64_t n_steps[PLAN_VERIFY + 1] = {}, n_states[SERVED_N_STATES] = {};
+    uint64_t n_steps[PLAN_FORGET + 1] = {}, n_states[SERVED_N_STATES] = {};
     PlanFacts facts;
 
     (void)state;

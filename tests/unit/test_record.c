@@ -181,7 +181,7 @@ static int reading_on_event(void *userdata, const JsonEvent *event)
 /* Reads a whole document, or as much of it as there is. */
 static Reading read_document(const char *text)
 {
-    Reading reading = {};
+    Reading reading = {.reader = {.path = RECORD_PATH}};
 
     (void)json_read(text, strlen(text), 0, reading_on_event, &reading, NULL);
     record_reader_deinit(&reading.reader);

@@ -86,7 +86,7 @@ static Record *recorded(Fixture *fixture, const char *name, const char *token)
 
 static void fill(Fixture *fixture)
 {
-    assert_int_equal(gates_init(&fixture->gates, fixture->config, &fixture->load.snapshot, NOW), 0);
+    assert_int_equal(gates_apply(&fixture->gates, fixture->config), 0);
     assert_int_equal(
         registry_fill(&fixture->registry, fixture->config, &fixture->load, &fixture->gates, NOW),
         0);
@@ -142,7 +142,7 @@ static void test_declared_alone(void **state)
     fill(fixture);
     entry = find(fixture, "a");
     assert_ptr_equal(entry->want, want);
-    assert_ptr_equal(entry->gate, &fixture->gates.items[0]);
+    assert_ptr_equal(entry->gate, fixture->gates.items[0]);
     assert_null(entry->record);
     assert_serves(entry, NULL);
     assert_int_equal(entry->wanted, NOW);

@@ -1,0 +1,170 @@
+#include "daemon/step.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/backoff.h"
+#include "base/cleanup.h"
+#include "base/limits.h"
+#include "systemd/log.h"
+#include "systemd/messages.h"
+
+void step_log(int level, const Entry *entry, const char *message_id, const char *request_id,
+              const char *text)
+{
+    LogFields fields = registry_log_fields(entry, message_id);
+
+    fields.request_id = request_id;
+    log_full(level, &fields, "%s", text);
+}
+
+Record *step_edit(const Entry *entry)
+{
+    Record *record;
+    int r;
+
+    r = entry->record ? record_copy(entry->record, &record) : record_new(entry->name, &record);
+    return r < 0 ? NULL : record;
+}
+
+void step_retry_soon(Entry *entry)
+{
+    entry->retry = clock_add(clock_boottime(), RETRY_MIN_USEC);
+}
+
+void step_set_problem(Entry *entry, const char *problem)
+{
+    char *copy = problem ? strdup(problem) : NULL;
+
+    free(entry->problem);
+    entry->problem = copy;
+}
+
+void step_set_refusal(Entry *entry, const PlatformAnswer *answer)
+{
+    char *words;
+
+    if (!answer->problem || !answer->request_id ||
+        asprintf(&words, "%s; request %s", answer->problem, answer->request_id) < 0) {
+        step_set_problem(entry, answer->problem);
+        return;
+    }
+    free(entry->problem);
+    entry->problem = words;
+}
+
+int step_describe(Record *record, const Entry *entry)
+{
+    record->has_digests = true;
+    record->body_digest = entry->want->body_digest;
+    record->labels_digest = entry->want->labels_digest;
+    record->is_doomed = entry->want->on_remove == INSTANCE_DELETE;
+    if (record_set_string(&record->account, entry->want->account_name) < 0 ||
+        record_set_string(&record->url, entry->gate->account->url) < 0 ||
+        record_set_string(&record->element, entry->want->element) < 0 ||
+        record_set_string(&record->failure, NULL) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+void step_settle(Entry *entry, Record *record)
+{
+    record->intent = 0;
+    record->attempts = 0;
+    record->delay = 0;
+    record->retry = 0;
+    entry->retry = 0;
+    entry->is_post_unsent = false;
+    entry->is_foreign = registry_is_foreign(entry, record);
+    entry->is_doubted = false;
+    step_set_problem(entry, NULL);
+}
+
+void step_schedule_verify(const Reconciler *reconciler, Entry *entry, usec_t now)
+{
+    usec_t interval = reconciler_settings(reconciler)->verify_interval;
+
+    entry->verify = clock_add(now, backoff_jitter(interval, digest_random()));
+}
+
+void step_not_created(Entry *entry, Record *record)
+{
+    record->intent = 0;
+    entry->is_post_unsent = false;
+    entry->wanted = clock_boottime();
+}
+
+void step_back_off(Reconciler *reconciler, Entry *entry, const PlatformAnswer *answer,
+                   StepAftermath aftermath)
+{
+    /* A verification that has to wait is not worth a commit of its own. */
+    bool is_urgent = aftermath != STEP_CHANGES_NOTHING;
+    usec_t now = clock_boottime();
+    Record *record = step_edit(entry);
+    char *words;
+
+    if (!record) {
+        step_retry_soon(entry);
+        return;
+    }
+    record->delay = backoff_next(record->delay, digest_random());
+    if (record->delay < answer->retry_after)
+        record->delay = answer->retry_after;
+    if (aftermath == STEP_LEAVES_A_CHANGE && record->delay < reconciler->registry->work_time)
+        record->delay = reconciler->registry->work_time;
+    record->retry = clock_add(clock_realtime(), record->delay);
+    record->attempts++;
+    entry->retry = clock_add(now, record->delay);
+    if (aftermath == STEP_LEAVES_NO_POST)
+        step_not_created(entry, record);
+    if (answer->problem && (!entry->problem || strcmp(entry->problem, answer->problem) != 0) &&
+        asprintf(&words, "%s; next try in %" PRIu64 " s", answer->problem,
+                 (record->delay + USEC_PER_SEC - 1) / USEC_PER_SEC) >= 0) {
+        step_log(LOG_WARNING, entry, MESSAGE_INSTANCE_WAITING, answer->request_id, words);
+        free(words);
+    }
+    step_set_problem(entry, answer->problem);
+    reconciler_put(reconciler, entry, record, is_urgent);
+}
+
+void step_note_sent(Entry *entry)
+{
+    entry->sent_epoch = entry->gate->epoch;
+    entry->sent_body = entry->want->body_digest;
+    entry->sent_labels = entry->want->labels_digest;
+}
+
+/* Creations of a paused account that have not gone out yet do not. */
+static void step_call_back(Reconciler *reconciler, const Gate *gate)
+{
+    for (size_t i = 0; i < reconciler->registry->n_entries; i++) {
+        Entry *entry = reconciler->registry->entries[i];
+
+        if (entry->gate == gate && entry->busy == PLAN_BUSY_CREATING && entry->is_post_unsent)
+            reconciler_cancel(entry);
+    }
+}
+
+void step_unauthorized(Reconciler *reconciler, Entry *entry, const PlatformAnswer *answer)
+{
+    if (!entry->gate || entry->gate->epoch != entry->sent_epoch)
+        return;
+    reconciler_pause(reconciler, entry->gate, answer);
+    step_call_back(reconciler, entry->gate);
+}
+
+bool step_take_token(Entry *entry, Record *record, Secret *token)
+{
+    bool is_changed = token && !secret_equal(record->token, token);
+
+    if (is_changed)
+        step_log(LOG_NOTICE, entry, MESSAGE_TOKEN_CHANGED, NULL,
+                 "the platform has another token for it now, which is taken over");
+    if (token) {
+        secret_unref(record->token);
+        record->token = token;
+    }
+    return is_changed;
+}
