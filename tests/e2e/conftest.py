@@ -50,4 +50,5 @@ def pytest_runtest_makereport(item, call):
     if not report.failed or not site:
         return
     for title, text in getattr(item, "logs", None) or site.logs():
-        report.sections.append((title, "\n".join(text.splitlines()[-LOG_LINES:])))
+        lines = [line for line in text.splitlines() if "debug: Connection " not in line]
+        report.sections.append((title, "\n".join(lines[-LOG_LINES:])))

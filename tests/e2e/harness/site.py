@@ -92,6 +92,9 @@ class Site:
 
     # --- the configuration ---
 
+    def undeclare(self, name):
+        (self.etc / f"instances.d/{name}.json").unlink()
+
     def write(self, path, content, mode=0o640):
         """A file below etc/elementd, whole or not there; `content` is text or a JSON value."""
         file = self.etc / path
@@ -235,6 +238,22 @@ class Site:
                 for file in [BUILD / "elementctl", *BUILD.glob("libelementd.so*")]:
                     shutil.copy(file, program.parent, follow_symlinks=True)
         return self.run([program, f"--root={self.root}", *arguments], user, text, timeout)
+
+    def reload(self):
+        """Reload: its lists; raises VarlinkError with the problems."""
+        with Varlink.connect(self.socket) as varlink:
+            return varlink.call("Reload")
+
+    def orphans(self):
+        """ListOrphans: rows by id."""
+        with Varlink.connect(self.socket) as varlink:
+            return {row["id"]: row for row in varlink.call("ListOrphans")["orphans"]}
+
+    def ours(self):
+        """What the platform has: (name of the instance by our tag, element) of each, sorted."""
+        prefix = f"elementd.{OWNER}."
+        return sorted((tag[len(prefix):], row["element"]) for row in self.platform.instances()
+                      for tag in row["tags"] if tag.startswith(prefix))
 
     # --- the records ---
 
