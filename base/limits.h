@@ -82,8 +82,8 @@
 /* The platform is asked about the token of one instance this often at most, however many programs report it as rejected. */
 #define REPORT_PAUSE_USEC (30 * USEC_PER_SEC)
 
-/* The longest pause between the beginnings of two verifications: for few instances, nobody notices more of them. */
-#define VERIFY_PACE_USEC (1 * USEC_PER_SEC)
+/* The longest pause between the beginnings of two verifications: ten a second disturb nobody. */
+#define VERIFY_PACE_USEC (100 * USEC_PER_MSEC)
 
 /* ---- the store ---- */
 

@@ -56,8 +56,8 @@ void adopt_look_up(Reconciler *reconciler, Gate *gate, usec_t now)
 void adopt_found(Reconciler *reconciler, Entry *entry, usec_t now)
 {
     _cleanup_(record_unrefp) Record *record = step_edit(entry);
-    /* An intent has said what the body was that may have made it. */
-    bool is_known = record && record->intent != 0 && record->has_digests && !entry->is_foreign;
+    /* What was last sent for it, perhaps by an intent, is what it has: if that is not what is declared, it is changed. */
+    bool is_known = record && record->has_digests && !entry->is_foreign;
     char words[96];
 
     if (!record || remove_replaced(reconciler, entry, now) < 0 ||

@@ -5,6 +5,8 @@ One daemon for each request; each case is an instance of it, which meets its own
 
 import json
 
+import pytest
+
 from harness.site import OWNER
 from harness.wait import wait_until
 
@@ -130,6 +132,121 @@ def test_answers_to_a_verification(site):
     disabled = {name for name in cases if rows[name]["state"] == "disabled"}
     assert disabled == {"c402-platform", "c403-platform"}
     assert len(site.platform.posts()) == len(site.platform.instances()) == len(cases)
+
+
+def fault_each(site, cases, method, ids):
+    for name, rule in cases.items():
+        rule = dict(rule)
+        site.platform.fault(rule.pop("action"), method=method, path=f"/instances/{ids[name]}", **rule)
+
+
+# A 404 in the platform's own words means that there is none: looked up, it is found after all, and changed then.
+REFUSED_CHANGES = REFUSALS - {402, 403, 404}
+
+
+def refuses_change(name):
+    return name.endswith("-platform") and int(name[1:4]) in REFUSED_CHANGES
+
+
+def check_answers_to_a_change(site, method, change, is_changed):
+    """Whatever is said: one instance each, its token served all the while, and the change there unless it was refused."""
+    cases = names(site, errors(), broken(), losses())
+    site.start()
+    settled(site, cases)
+    ids = {row["name"]: row["id"] for row in site.platform.instances()}
+    tokens = {name: site.ask(name) for name in cases}
+    fault_each(site, cases, method, ids)
+    for name in cases:
+        account = name if "401" in name else "default"
+        site.instance(name, change(name), account=account)
+    assert sorted(site.reload()["changed"]) == sorted(cases)
+    assert {name: site.ask(name) for name in cases} == tokens
+
+    def wrong():
+        there, rows = {row["id"]: row for row in site.platform.instances()}, site.instances()
+        for name in cases:
+            row, is_refused = rows[name], refuses_change(name)
+            # Those that are disabled, by a word that is taken back by the next verification, wait for that.
+            if row["state"] != ("failed" if is_refused else "ready") and "402" not in name and "403" not in name:
+                yield f"{name}: {row['state']}: {row['problem']}"
+            elif is_changed(there[ids[name]]) is is_refused and row["state"] != "disabled":
+                yield f"{name}: {row['state']}, the platform has {there[ids[name]]}"
+
+    try:
+        wait_until(lambda: not list(wrong()), "all have come to an end", timeout=45, pause=0.2)
+    except AssertionError:
+        raise AssertionError("\n".join(wrong())) from None
+    assert {name: site.ask(name) for name in cases} == tokens
+    assert len(site.platform.posts()) == len(site.platform.instances()) == len(cases)
+    disabled = {name for name, row in site.instances().items() if row["state"] == "disabled"}
+    assert disabled == {"c402-platform", "c403-platform"}
+
+
+@pytest.mark.timeout(120)
+def test_answers_to_an_update(site):
+    check_answers_to_a_change(
+        site, "PUT", lambda name: {"element": {"key": "anything"}, "name": name, "configuration": {"key": "new"}},
+        lambda row: row["configuration"].get("key") == "new")
+
+
+@pytest.mark.timeout(120)
+def test_answers_to_a_relabelling(site):
+    def relabelled(name):
+        body = json.loads((site.etc / f"instances.d/{name}.json").read_text())
+        del body["elementd"]
+        return body | {"tags": ["new"]}
+    check_answers_to_a_change(site, "PATCH", relabelled, lambda row: "new" in row["tags"])
+
+
+@pytest.mark.timeout(120)
+def test_answers_to_a_removal(site):
+    """In the end it is gone, unless the platform has refused that, or says that it is gone."""
+    cases = names(site, errors(), broken(), losses())
+    for name in cases:
+        site.instance(name, account=name if "401" in name else "default", on_remove="delete")
+    site.instance("stays")
+    site.start()
+    settled(site, cases)
+    ids = {row["name"]: row["id"] for row in site.platform.instances()}
+    fault_each(site, cases, "DELETE", ids)
+    for name in cases:
+        site.undeclare(name)
+    assert sorted(site.reload()["removed"]) == sorted(cases)
+    refused = {ids[name] for name in cases if name.endswith("-platform") and int(name[1:4]) in REFUSALS - {404}}
+    # A success that is a lie cannot be told from one.
+    lied_about = {ids[name] for name in ("c204-html", "c404-platform")}
+    names_by_id = {number: name for name, number in ids.items()}
+
+    def wrong():
+        there = {row["id"] for row in site.platform.instances()}
+        # The next look-up sees through the lies.
+        orphans = {row["id"]: row for row in site.orphans().values() if row["id"] not in lied_about}
+        for number in there ^ (refused | lied_about | {ids["stays"]}):
+            yield f"{names_by_id[number]}: {'still' if number in there else 'not'} there: {orphans.get(number)}"
+        for number in set(orphans) ^ refused:
+            yield f"{names_by_id[number]}: {'' if number in orphans else 'no'} orphan: {orphans.get(number)}"
+
+    try:
+        wait_until(lambda: not list(wrong()), f"all but {len(refused)} are gone", timeout=45, pause=0.2)
+    except AssertionError:
+        raise AssertionError("\n".join(wrong())) from None
+    assert not any(row["isDeleting"] for row in site.orphans().values())
+    assert site.token("stays") and site.document()["records"][0]["name"] == "stays"
+
+
+@pytest.mark.timeout(120)
+def test_answers_to_the_question_what_is_required(site):
+    """It explains a refusal, and nothing hangs on it."""
+    cases = names(site, errors(), broken(), losses())
+    site.platform.fault("status", method="POST", path="/instances", status=400, message="something is missing", count=-1)
+    for rule in cases.values():
+        rule = dict(rule)
+        site.platform.fault(rule.pop("action"), method="GET", path="/elements/anything/configuration", **rule)
+    site.start()
+    rows = wait_until(lambda: (found := site.instances()) and
+                      all(found[name]["state"] == "failed" for name in cases) and found, "all are refused", timeout=45, pause=0.2)
+    assert all("something is missing" in rows[name]["problem"] for name in cases)
+    assert len(site.platform.posts()) == len(cases) and site.platform.instances() == []
 
 
 # An empty list in the platform's own words is the one thing that allows a creation.
