@@ -113,6 +113,12 @@
 /* Calls that wait for a token, per uid: each holds a connection, so half of those. */
 #define WAITING_PER_UID_MAX 256
 
+/* Calls that watch, per uid: programs need one, and each holds a connection and is woken by each change. */
+#define WATCHES_PER_UID_MAX 64
+
+/* Calls that watch in all: a change is told to as many within some milliseconds, and 4 KiB each are 4 MiB. */
+#define WATCHES_MAX 1024
+
 /* The longest wait that a caller may ask for; above it the answer is NotReady anyway. */
 #define WAIT_MAX_USEC (3600 * USEC_PER_SEC)
 

@@ -1,16 +1,23 @@
 #include "ipc/call.h"
 
 #include <assert.h>
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "ipc/wait.h"
 
 void call_shared_init(CallShared *shared, const ServerOperations *operations, void *userdata)
 {
     *shared = (CallShared){.operations = operations, .userdata = userdata};
     TAILQ_INIT(&shared->reloads);
+    TAILQ_INIT(&shared->watches);
+    changes_init(&shared->changes);
 }
 
 void call_shared_deinit(CallShared *shared)
 {
-    assert(TAILQ_EMPTY(&shared->reloads));
+    assert(TAILQ_EMPTY(&shared->reloads) && TAILQ_EMPTY(&shared->watches));
+    changes_deinit(&shared->changes);
 }
 
 int call_wait(Call *call, WaitQueue *queue)
@@ -18,6 +25,53 @@ int call_wait(Call *call, WaitQueue *queue)
     call->queue = queue;
     return CALL_E_WAIT;
 }
+
+int call_begin_watch(Call *call, WaitQueue *queue)
+{
+    call->is_watch = true;
+    return call_wait(call, queue);
+}
+
+void call_end_watch(Call *call)
+{
+    (void)secret_unref(call->watch.token);
+    free(call->watch.told);
+    call->watch = (CallWatch){};
+}
+
+bool call_has_room(const Buffer *replies)
+{
+    return buffer_size(replies) <= CONN_UNREAD_BYTES_MAX;
+}
+
+/* ---- news ---- */
+
+void call_shared_changed(CallShared *shared, Served *served)
+{
+    buffer_deinit(&served->token_reply);
+    changes_note(&shared->changes, served);
+    wait_tell_all(&served->waits);
+    wait_tell_all(&shared->watches);
+}
+
+void call_shared_removed(CallShared *shared, Served *served)
+{
+    served->is_removed = true;
+    buffer_deinit(&served->token_reply);
+    wait_tell_all(&served->waits);
+    assert(TAILQ_EMPTY(&served->waits));
+    shared->leaving = served;
+    wait_tell_all(&shared->watches);
+    shared->leaving = NULL;
+    changes_remove(&shared->changes, served);
+}
+
+void call_shared_reloaded(CallShared *shared)
+{
+    wait_tell_all(&shared->reloads);
+}
+
+/* ---- replies ---- */
 
 void call_begin_reply(Call *call, VarlinkWriter *writer)
 {

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "ipc/changes.h"
 #include "ipc/peer.h"
 #include "ipc/served.h"
 #include "ipc/server_operations.h"
@@ -16,7 +17,7 @@
 /* What a function that answers returns besides 0 (answered) and -errno (drop the connection). */
 enum {
     CALL_E_WAIT =
-        1,       /* nothing written: ask again when `queue` is told, or when `timeout` has passed */
+        1, /* ask again when `queue` is told or `timeout` has passed; only a watch has written */
     CALL_E_FULL, /* the answer is larger than a reply may be */
 };
 
@@ -29,9 +30,27 @@ typedef struct CallShared {
     const ServerOperations *operations;
     void *userdata;
     WaitQueue reloads; /* calls that wait for the end of a reload */
+    WaitQueue watches; /* calls that watch all instances */
+    Changes changes;
+    const Served *
+        leaving; /* the instance that is removed just now, while its watches are told; NULL: none */
 } CallShared;
 
-/* All is borrowed. What lives in the message's arena is gone when a call that waited is asked again. */
+/* How far a watch has told what it watches. Owned by the call; call_end_watch() releases it. */
+typedef struct CallWatch {
+    bool is_behind; /* there is more to tell: ask again as soon as call_has_room() */
+
+    /* ---- of one instance ---- */
+    bool has_told; /* anything, namely these: */
+    Secret *token;
+    int64_t id;
+
+    /* ---- of all ---- */
+    uint64_t seen;    /* the number of the last change that was looked at */
+    ChangesSet *told; /* those that the caller knows; NULL: not begun yet */
+} CallWatch;
+
+/* All but the watch is borrowed. What lives in the message's arena is gone when a call that waited is asked again. */
 typedef struct Call {
     CallShared *shared;
     Peer *peer;
@@ -48,6 +67,8 @@ typedef struct Call {
     /* ---- filled in by the method itself ---- */
     WaitQueue *queue; /* that it waits in, with CALL_E_WAIT */
     uint64_t reload;  /* the number of the reload that it waits for */
+    bool is_watch;    /* goes on telling: CALL_E_WAIT even without a timeout */
+    CallWatch watch;
 } Call;
 
 void call_shared_init(CallShared *shared, const ServerOperations *operations, void *userdata);
@@ -57,6 +78,20 @@ void call_shared_deinit(CallShared *shared);
 
 /* Has the call wait in `queue`: returns CALL_E_WAIT, which the method returns. */
 int call_wait(Call *call, WaitQueue *queue);
+
+/* The same for a watch, which may write only when it is asked again. */
+int call_begin_watch(Call *call, WaitQueue *queue);
+
+/* Releases what a watch holds. Fine on any call. */
+void call_end_watch(Call *call);
+
+/* Whether a peer that has not taken these replies yet may be given more. */
+bool call_has_room(const Buffer *replies);
+
+/* What server_changed(), server_removed() and server_reloaded() say; see ipc/server.h. */
+void call_shared_changed(CallShared *shared, Served *served);
+void call_shared_removed(CallShared *shared, Served *served);
+void call_shared_reloaded(CallShared *shared);
 
 /* Begins the reply; then its members through the writer, then call_end_reply(). */
 void call_begin_reply(Call *call, VarlinkWriter *writer);

@@ -13,9 +13,9 @@
 #include "ipc/complaint.h"
 
 typedef enum ConnState {
-    CONN_READING,   /* a request, or the rest of one */
-    CONN_WAITING,   /* a call waits for a token; what comes behind it stays unread */
-    CONN_BLOCKED,   /* a request is there, but the peer must take replies first */
+    CONN_READING, /* a request, or the rest of one */
+    CONN_WAITING, /* a call waits or watches; what comes behind it stays unread */
+    CONN_BLOCKED, /* a request or news for a watch are there, but the peer must take replies first */
     CONN_FINISHING, /* the peer sends no more, but has replies to take */
     CONN_CLOSED,    /* freed at the end of the wake-up */
 } ConnState;
@@ -176,15 +176,16 @@ static int conn_arm(Conn *conn, short events)
 {
     bool is_waiting = conn->state == CONN_WAITING;
     usec_t deadline = conn->session.wait.deadline;
-    usec_t left = is_waiting && deadline > conn->now ? deadline - conn->now : 0;
+    bool has_deadline = is_waiting && deadline != USEC_INFINITY;
+    usec_t left = has_deadline && deadline > conn->now ? deadline - conn->now : 0;
     struct timeval timeout = {
         .tv_sec = (time_t)(left / USEC_PER_SEC),
         .tv_usec = (suseconds_t)(left % USEC_PER_SEC),
     };
     int r;
 
-    if (events == conn->armed && !is_waiting)
-        return 0;
+    if (events == conn->armed && !has_deadline)
+        return event_remove_timer(conn->event) < 0 ? -EIO : 0;
     if (events != conn->armed) {
         r = conn_disarm(conn);
         if (r < 0)
@@ -194,7 +195,7 @@ static int conn_arm(Conn *conn, short events)
             return -EINVAL;
     }
     /* For an event that is armed already, this moves its deadline and costs no system call. */
-    if (event_add(conn->event, is_waiting ? &timeout : NULL) < 0)
+    if (event_add(conn->event, has_deadline ? &timeout : NULL) < 0)
         return -ENOMEM;
     conn->armed = events;
     return 0;
@@ -223,7 +224,10 @@ static ConnState conn_find_state(Conn *conn)
             return CONN_READING;
         return buffer_size(&conn->session.unsent) > 0 ? CONN_FINISHING : CONN_CLOSED;
     case SESSION_NEEDS_CHANGE:
-        return CONN_WAITING;
+        /* A call that waits is not held against a peer that reads slowly, but a watch might last for ever. */
+        return session_is_watching(&conn->session) && buffer_size(&conn->session.unsent) > 0
+                   ? CONN_BLOCKED
+                   : CONN_WAITING;
     case SESSION_NEEDS_ROOM:
         return CONN_BLOCKED;
     case SESSION_NEEDS_END:
@@ -260,8 +264,10 @@ static void conn_advance(Conn *conn, int r)
 
 static void conn_answer_again(Conn *conn, bool is_last)
 {
+    /* It was not idle while it waited; but one that has replies to take made no progress. */
+    if (buffer_size(&conn->session.unsent) == 0)
+        conn->progress_at = conn->now;
     session_answer_again(&conn->session, is_last);
-    conn->progress_at = conn->now; /* it was not idle while it waited */
 }
 
 static void conn_on_event(evutil_socket_t fd, short what, void *userdata)

@@ -5,7 +5,7 @@
  *
  * Each wake-up makes at most one read and one send: what has come is given to the session (ipc/session.h), which
  * answers it, and what it answered is sent at once; the loop is asked for room to write only when the socket
- * is full. While a call waits for a token, nothing is read.
+ * is full. While a call waits or watches, nothing is read.
  *
  * A connection ends at the end of a wake-up, in one place: because the peer has gone, because it broke a rule, or because
  * something failed; the latter two are logged. A peer that only ends its sending still gets its answers.

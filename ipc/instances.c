@@ -151,7 +151,7 @@ int instances_report_rejected(Call *call)
 
 /* ---- ListInstances ---- */
 
-static void instances_write(JsonWriter *json, const Served *served)
+void instances_write(JsonWriter *json, const Served *served)
 {
     json_writer_open_object(json);
     instances_write_text(json, "name", served->name);
@@ -174,8 +174,7 @@ static void instances_write(JsonWriter *json, const Served *served)
     json_writer_close_object(json);
 }
 
-/* Whether the caller may know more of an instance than its name. 0, ACCESS_E_DENIED or -errno. */
-static int instances_check_visible(Call *call, const Served *served)
+int instances_check_visible(Call *call, const Served *served)
 {
     int r;
 

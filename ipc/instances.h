@@ -18,6 +18,12 @@
 #define INSTANCES_NOT_READY        "io.elementd.NotReady"
 #define INSTANCES_FAILED           "io.elementd.Failed"
 
+/* Whether the caller may know more of an instance than its name. 0, ACCESS_E_DENIED or -errno. */
+int instances_check_visible(Call *call, const Served *served);
+
+/* The type Instance of the interface. */
+void instances_write(JsonWriter *json, const Served *served);
+
 /* For the table of ipc/methods.c. */
 int instances_get_token(Call *call);
 int instances_get_authorization(Call *call);

@@ -11,6 +11,7 @@
 #include "ipc/interface.h"
 #include "ipc/operate.h"
 #include "ipc/service.h"
+#include "ipc/watch.h"
 
 #define METHOD_PARAMETER_INSTANCE                                                                  \
     {                                                                                              \
@@ -28,7 +29,7 @@ static const Method methods_table[] = {
     {"io.elementd.GetToken", {METHOD_PARAMETER_INSTANCE, METHOD_PARAMETER_TIMEOUT},
      METHOD_ALLOWED, .answer = instances_get_token},
     {"io.elementd.WatchToken", {METHOD_PARAMETER_INSTANCE},
-     METHOD_ALLOWED, .is_stream = true},
+     METHOD_ALLOWED, .answer = watch_token, .is_stream = true},
     {"io.elementd.GetAuthorization", {METHOD_PARAMETER_INSTANCE, METHOD_PARAMETER_TIMEOUT},
      METHOD_AUTHORIZED, .answer = instances_get_authorization},
     {"io.elementd.ReportRejected", {METHOD_PARAMETER_INSTANCE, {"token", METHOD_TEXT, false}},
@@ -37,7 +38,7 @@ static const Method methods_table[] = {
     {"io.elementd.ListInstances", {},
      METHOD_ANYBODY, .answer = instances_list},
     {"io.elementd.WatchInstances", {},
-     METHOD_ANYBODY, .is_stream = true},
+     METHOD_ANYBODY, .answer = watch_instances, .is_stream = true},
     {"io.elementd.Reload", {},
      METHOD_ROOT, .answer = operate_reload, .has_effect = true, .operation = METHOD_OPERATION(reload)},
     {"io.elementd.Retry", {METHOD_PARAMETER_INSTANCE},

@@ -49,6 +49,7 @@ int methods_call(Call *call, const VarlinkCall *message);
 
 /*
  * Answers a call that methods_call() let wait; permission is decided again, and an instance that was removed is not
- * found any more. With a timeout of 0 it is the last time. 0, CALL_E_* or -errno.
+ * found any more. With a timeout of 0 it is the last time. A watch is asked so as soon as it is let wait, and anything
+ * but CALL_E_WAIT ends it. 0, CALL_E_* or -errno.
  */
 int methods_call_again(Call *call);

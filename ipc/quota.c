@@ -22,6 +22,7 @@ static const QuotaLimit quota_limits[QUOTA_N_KINDS] = {
     [QUOTA_CONNECTIONS] = {CONNECTIONS_PER_UID_MAX, CONNECTIONS_MAX},
     /* Each holds a connection, which bounds them in all. */
     [QUOTA_WAITING] = {WAITING_PER_UID_MAX, CONNECTIONS_MAX},
+    [QUOTA_WATCHES] = {WATCHES_PER_UID_MAX, WATCHES_MAX},
 };
 
 void quota_init(Quota *quota)

@@ -51,9 +51,12 @@ typedef struct Served {
     const Secret *organization; /* likewise */
 
     /* ---- ipc's ---- */
-    Buffer token_reply; /* ready-made answer to GetToken; empty: not made yet */
-    WaitQueue waits;    /* calls that wait for a token */
-    bool is_removed;    /* server_removed() was said: calls find it no more */
+    Buffer token_reply;              /* ready-made answer to GetToken; empty: not made yet */
+    WaitQueue waits;                 /* calls that wait for a token */
+    bool is_removed;                 /* server_removed() was said: calls find it no more */
+    TAILQ_ENTRY(Served) change_link; /* ipc/changes.h, while `change` is not 0 */
+    uint64_t change;
+    size_t slot;
 } Served;
 
 /* Zeroes both parts and makes ipc's usable. */

@@ -1,13 +1,11 @@
 #include "ipc/server.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "ipc/conn.h"
 #include "ipc/listener.h"
-#include "ipc/wait.h"
 
 /* How late an overdue connection may be found out: a sixth of the shortest deadline, CONN_REQUEST_USEC. */
 #define SERVER_SWEEP_SEC 5
@@ -140,25 +138,19 @@ unsigned server_n_connections(const Server *server)
     return server->shared.n_conns;
 }
 
-/* ---- instances ---- */
+/* ---- news ---- */
 
 void server_changed(Server *server, Served *served)
 {
-    (void)server;
-    buffer_deinit(&served->token_reply);
-    wait_tell_all(&served->waits);
+    call_shared_changed(&server->shared.sessions.calls, served);
 }
 
 void server_removed(Server *server, Served *served)
 {
-    (void)server;
-    served->is_removed = true;
-    buffer_deinit(&served->token_reply);
-    wait_tell_all(&served->waits);
-    assert(TAILQ_EMPTY(&served->waits));
+    call_shared_removed(&server->shared.sessions.calls, served);
 }
 
 void server_reloaded(Server *server)
 {
-    wait_tell_all(&server->shared.sessions.calls.reloads);
+    call_shared_reloaded(&server->shared.sessions.calls);
 }

@@ -49,10 +49,13 @@ void server_serve(Server *server, int fd, Peer *peer);
  */
 void server_stop(Server *server);
 
-/* Something in the daemon's part of `served` has changed: answers the calls that waited for it. */
+/*
+ * Something in the daemon's part of `served` has changed, or it is new: answers the calls that waited for it, and tells
+ * those that watch.
+ */
 void server_changed(Server *server, Served *served);
 
-/* `served` is about to go: answers the calls that wait for it with NoSuchInstance, and finds it no more. */
+/* `served` is about to go: answers the calls that wait for it or watch it with NoSuchInstance, and finds it no more. */
 void server_removed(Server *server, Served *served);
 
 /* A reload is over: answers the calls that waited for it. ServerOperations.find_reload() has what came of it. */

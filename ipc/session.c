@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "ipc/complaint.h"
 #include "ipc/methods.h"
+#include "ipc/watch.h"
 
 void session_shared_init(SessionShared *shared, const ServerOperations *operations, void *userdata)
 {
@@ -69,12 +70,6 @@ static void session_break(Session *session, const char *format, ...)
     va_end(arguments);
 }
 
-/* A whole reply still fits. */
-static bool session_has_room(const Session *session)
-{
-    return buffer_size(&session->unsent) <= CONN_UNREAD_BYTES_MAX;
-}
-
 SessionNeed session_need(Session *session)
 {
     const char *text;
@@ -83,10 +78,15 @@ SessionNeed session_need(Session *session)
     if (session->fault[0])
         return SESSION_NEEDS_END;
     if (session->wait.is_active)
-        return SESSION_NEEDS_CHANGE;
-    if (!session_has_room(session) || frame_next(&session->received, &text, &size) == 0)
+        return session->wait.call.watch.is_behind ? SESSION_NEEDS_ROOM : SESSION_NEEDS_CHANGE;
+    if (!call_has_room(&session->unsent) || frame_next(&session->received, &text, &size) == 0)
         return SESSION_NEEDS_ROOM;
     return SESSION_NEEDS_BYTES;
+}
+
+bool session_is_watching(const Session *session)
+{
+    return session->wait.is_active && session->wait.call.is_watch;
 }
 
 int session_reserve(Session *session, char **ret_space, size_t *ret_size)
@@ -111,16 +111,24 @@ static void session_conclude(Session *session, int r)
         session_break(session, "%s", error_text(r));
 }
 
-/* Lets the call wait; where that is one too many for its user, it is answered as if it would not wait. */
+/* Lets the call wait; one too many for its user is answered as if it would not wait, and a watch by an error. */
 static int session_begin_wait(Session *session, Call *call, usec_t now)
 {
     int r;
 
     r = wait_begin(&session->wait, call, &session->shared->quota, now);
-    if (r <= 0)
+    if (r < 0)
         return r;
+    if (r == 0) {
+        if (call->is_watch)
+            session_answer_again(session, false);
+        return 0;
+    }
     complaint_log(&session->shared->log_waits, now, session->peer, "Call not left waiting",
-                  "too many calls of this user wait already");
+                  call->is_watch ? "there are too many watches already"
+                                 : "too many calls of this user wait already");
+    if (call->is_watch)
+        return call_error(call, WATCH_TOO_MANY);
     call->timeout = 0;
     return methods_call_again(call);
 }
@@ -169,7 +177,10 @@ void session_advance(Session *session, usec_t now)
     size_t size;
     int r = 0;
 
-    while (!session->fault[0] && !session->wait.is_active && session_has_room(session)) {
+    if (session->wait.is_active && session->wait.call.watch.is_behind &&
+        call_has_room(&session->unsent))
+        session_answer_again(session, false);
+    while (!session->fault[0] && !session->wait.is_active && call_has_room(&session->unsent)) {
         r = frame_next(&session->received, &text, &size);
         if (r != 0)
             break;
@@ -188,7 +199,7 @@ void session_answer_again(Session *session, bool is_last)
 {
     int r;
 
-    assert(session->wait.is_active);
+    assert(session->wait.is_active && !(is_last && session_is_watching(session)));
     if (is_last)
         session->wait.call.timeout = 0;
     r = methods_call_again(&session->wait.call);
@@ -203,7 +214,7 @@ void session_answer_again(Session *session, bool is_last)
 void session_stop(Session *session, usec_t now)
 {
     session_advance(session, now);
-    while (session->wait.is_active) {
+    while (session->wait.is_active && !session_is_watching(session)) {
         session_answer_again(session, true);
         session_advance(session, now);
     }

@@ -6,7 +6,7 @@
  * Calls are answered in order, into the unsent bytes. What it cannot go on without is said by
  * session_need(), so that whoever owns the socket knows what to ask the loop for.
  *
- * Limits: WAITING_PER_UID_MAX, REQUEST_BYTES_MAX, REPLY_BYTES_MAX, CONN_UNREAD_BYTES_MAX
+ * Limits: WAITING_PER_UID_MAX, WATCHES_PER_UID_MAX, WATCHES_MAX, REQUEST_BYTES_MAX, REPLY_BYTES_MAX, CONN_UNREAD_BYTES_MAX
  */
 
 #include "base/arena.h"
@@ -27,9 +27,9 @@ typedef struct SessionShared {
 
 typedef enum SessionNeed {
     SESSION_NEEDS_BYTES,  /* a request, or the rest of one: session_reserve() */
-    SESSION_NEEDS_CHANGE, /* a call waits: Wait.on_change(), or its deadline */
-    SESSION_NEEDS_ROOM,   /* a request is there, and is answered when enough of `unsent` is gone */
-    SESSION_NEEDS_END,    /* broken, see `fault`: nothing more is answered */
+    SESSION_NEEDS_CHANGE, /* a call waits or watches: Wait.on_change(), or its deadline */
+    SESSION_NEEDS_ROOM, /* a request or news for a watch are there, for when enough of `unsent` is gone */
+    SESSION_NEEDS_END, /* broken, see `fault`: nothing more is answered */
 } SessionNeed;
 
 typedef struct Session {
@@ -62,11 +62,14 @@ SessionNeed session_need(Session *session);
 int session_reserve(Session *session, char **ret_space, size_t *ret_size);
 void session_commit(Session *session, size_t size);
 
-/* Answers what has been read, as far as each call may be answered at `now` (boot-time clock). */
+/* Whether a call watches: what is behind it is not answered until the watch is refused. */
+bool session_is_watching(const Session *session);
+
+/* Answers what has been read, as far as each call may be answered at `now` (boot-time clock), and has a watch go on. */
 void session_advance(Session *session, usec_t now);
 
-/* Asks again for the call that waits; with `is_last` it is answered in any case. */
+/* Asks again for the call that waits; with `is_last`, which is not for a watch, it is answered in any case. */
 void session_answer_again(Session *session, bool is_last);
 
-/* Answers all that has been read, and lets nothing wait. */
+/* Answers all that has been read, up to a watch if there is one, and lets nothing wait. */
 void session_stop(Session *session, usec_t now);

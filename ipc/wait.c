@@ -6,12 +6,13 @@ int wait_begin(Wait *wait, const Call *call, Quota *quota, usec_t now)
 {
     int r;
 
-    assert(!wait->is_active && call->queue && call->timeout > 0);
-    r = quota_charge(quota, call->peer->uid, QUOTA_WAITING, &wait->charge);
+    assert(!wait->is_active && call->queue && (call->is_watch || call->timeout > 0));
+    r = quota_charge(quota, call->peer->uid, call->is_watch ? QUOTA_WATCHES : QUOTA_WAITING,
+                     &wait->charge);
     if (r != 0)
         return r;
     wait->call = *call;
-    wait->deadline = clock_add(now, call->timeout);
+    wait->deadline = call->is_watch ? USEC_INFINITY : clock_add(now, call->timeout);
     wait->is_active = true;
     TAILQ_INSERT_TAIL(call->queue, wait, link);
     return 0;
@@ -23,6 +24,7 @@ void wait_end(Wait *wait)
         return;
     TAILQ_REMOVE(wait->call.queue, wait, link);
     quota_release(&wait->charge);
+    call_end_watch(&wait->call);
     wait->is_active = false;
 }
 

@@ -4,7 +4,7 @@
  * Wait: a call that waits, in the queue of what it waits for. Pure: the deadline is only noted, and whoever
  * embeds the wait keeps it.
  *
- * Limits: WAITING_PER_UID_MAX, WAIT_MAX_USEC
+ * Limits: WAITING_PER_UID_MAX, WAIT_MAX_USEC, WATCHES_PER_UID_MAX, WATCHES_MAX
  */
 
 #include "ipc/call.h"
@@ -15,7 +15,7 @@ typedef struct Wait Wait;
 struct Wait {
     TAILQ_ENTRY(Wait) link; /* in `call.queue` while it is active */
     Call call;
-    usec_t deadline; /* boot-time clock */
+    usec_t deadline; /* boot-time clock; USEC_INFINITY for a watch */
     QuotaCharge charge;
     bool is_active;
 
