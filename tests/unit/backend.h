@@ -9,7 +9,7 @@
 #include "ipc/server_operations.h"
 
 enum {
-    BACKEND_INSTANCES_MAX = 8,
+    BACKEND_INSTANCES_MAX = 2000,
 };
 
 typedef struct BackendInstance {

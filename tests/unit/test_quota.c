@@ -57,6 +57,12 @@ static void test_waiting_of_a_user(void **state)
     expect_share(QUOTA_WAITING, WAITING_PER_UID_MAX);
 }
 
+static void test_watches_of_a_user(void **state)
+{
+    (void)state;
+    expect_share(QUOTA_WATCHES, WATCHES_PER_UID_MAX);
+}
+
 static void test_kinds_are_apart(void **state)
 {
     (void)state;
@@ -96,6 +102,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_connections_of_a_user, setup, teardown),
         cmocka_unit_test_setup_teardown(test_waiting_of_a_user, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_watches_of_a_user, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kinds_are_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_total, setup, teardown),
         cmocka_unit_test_setup_teardown(test_root, setup, teardown),

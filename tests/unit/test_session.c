@@ -124,6 +124,11 @@ static void expect_nothing(void)
 #define TOKEN_REPLY                                                                                \
     "{\"parameters\":{\"token\":\"s3cret/+=\",\"id\":42,\"verifiedUSec\":1700000000000000}}"
 
+#define WATCH_TOKEN(instance)                                                                       \
+    "{\"method\":\"io.elementd.WatchToken\",\"more\":true,\"parameters\":{\"instance\":\"" instance \
+    "\"}}"
+#define WATCH_INSTANCES "{\"method\":\"io.elementd.WatchInstances\",\"more\":true}"
+
 typedef struct AnswerCase {
     uid_t uid;
     const char *call;
@@ -237,16 +242,16 @@ static const AnswerCase answers[] = {
     {1000, CALL("io.elementd.ListOrphans", ""), DENIED},
     {0, CALL("io.elementd.ListOrphans", ""), "{\"parameters\":{\"orphans\":[]}}"},
 
-    /* what is described, and comes later: with its checks in place */
+    /* watches that are refused; see below for others */
     {1000, CALL("io.elementd.WatchToken", "\"instance\":\"mine\""),
      ERROR("org.varlink.service.ExpectedMore", "")},
     {1000, CALL("io.elementd.WatchToken", "\"instance\":\"other\""), DENIED},
-    {1000,
-     "{\"method\":\"io.elementd.WatchToken\",\"parameters\":{\"instance\":\"mine\"},\"more\":true}",
-     UNIMPLEMENTED("io.elementd.WatchToken")},
+    {1000, WATCH_TOKEN("other"), DENIED},
+    {1000, WATCH_TOKEN("header"), DENIED},
+    {1000, WATCH_TOKEN("nobody"), NO_SUCH("nobody")},
     {1000, CALL("io.elementd.WatchInstances", ""), ERROR("org.varlink.service.ExpectedMore", "")},
-    {1000, "{\"method\":\"io.elementd.WatchInstances\",\"more\":true}",
-     UNIMPLEMENTED("io.elementd.WatchInstances")},
+    {1000, "{\"method\":\"io.elementd.WatchInstances\",\"more\":true,\"parameters\":{\"x\":1}}",
+     INVALID("x")},
 };
 
 static void fill_backend(Secret **ret_user, Secret **ret_organization)
@@ -667,14 +672,12 @@ static void test_authorization_needs_all_parts(void **state)
 
 static void change(Served *served)
 {
-    buffer_deinit(&served->token_reply);
-    wait_tell_all(&served->waits);
+    call_shared_changed(&fixture.shared.calls, served);
 }
 
 static void remove_served(Served *served)
 {
-    served->is_removed = true;
-    change(served);
+    call_shared_removed(&fixture.shared.calls, served);
 }
 
 static void test_wait_for_token(void **state)
@@ -846,6 +849,348 @@ static void test_waits_of_a_user(void **state)
         session_deinit(&sessions[i]);
 }
 
+/* ---- watches ---- */
+
+#define NEWS(parameters)      "{\"parameters\":{" parameters "},\"continues\":true}"
+#define NEWS_TOKEN(token, id) NEWS("\"token\":\"" token "\",\"id\":" id)
+#define NEWS_OF(instance)     NEWS("\"instance\":" instance)
+
+static void expect_watching(void)
+{
+    assert_true(session_is_watching(&fixture.session));
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_CHANGE);
+    expect_nothing();
+}
+
+static void test_watch_token(void **state)
+{
+    Served *x = backend_add(&fixture.backend, "x", "any", NULL);
+
+    (void)state;
+    backend_set_token(&fixture.backend, x, "one");
+    feed(WATCH_TOKEN("x"));
+    expect(NEWS_TOKEN("one", "42"));
+    assert_int_equal(fixture.session.wait.deadline, USEC_INFINITY);
+    expect_watching();
+    /* Whatever else changes is no news. */
+    x->state = SERVED_WAITING;
+    x->verified = 5;
+    x->problem = "p";
+    change(x);
+    expect_watching();
+    backend_set_token(&fixture.backend, x, "two");
+    change(x);
+    expect(NEWS_TOKEN("two", "42"));
+    backend_set_token(&fixture.backend, x, NULL);
+    change(x);
+    expect(NEWS(""));
+    x->id = 0;
+    change(x);
+    expect_watching();
+    backend_set_token(&fixture.backend, x, "two");
+    change(x);
+    expect(NEWS_TOKEN("two", "42"));
+    /* The same token of another instance on the platform. */
+    x->id = 43;
+    change(x);
+    expect(NEWS_TOKEN("two", "43"));
+    expect_watching();
+}
+
+/* From nothing to a token; a failed instance is watched, too: somebody may mend it. */
+static void test_watch_token_from_nothing(void **state)
+{
+    Served *x = backend_add(&fixture.backend, "x", "any", NULL);
+
+    (void)state;
+    x->state = SERVED_FAILED;
+    feed(WATCH_TOKEN("x"));
+    expect(NEWS(""));
+    expect_watching();
+    backend_set_token(&fixture.backend, x, "t");
+    change(x);
+    expect(NEWS_TOKEN("t", "42"));
+}
+
+static void test_watch_token_ends(void **state)
+{
+    static const char calls[] = WATCH_TOKEN("x") "\0" GET_TOKEN("\"instance\":\"y\"");
+    static const char *const denied[] = {DENIED, NO_SUCH("y")};
+    static const char *const removed[] = {NO_SUCH("x"), NO_SUCH("y")};
+    Served *x = backend_add(&fixture.backend, "x", "user:1000", NULL);
+
+    (void)state;
+    feed_bytes(calls, sizeof(calls));
+    expect(NEWS("")); /* and what is behind it stays there */
+    backend_set_allow(&fixture.backend, x, "user:1001");
+    backend_set_token(&fixture.backend, x, "t");
+    change(x);
+    expect_all(denied, 2);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+    backend_set_allow(&fixture.backend, x, "any");
+    feed_bytes(calls, sizeof(calls));
+    expect(NEWS_TOKEN("t", "42"));
+    remove_served(x);
+    expect_all(removed, 2);
+}
+
+/* Who does not read is told once there is room, of what is there by then. */
+static void test_watch_token_slowly(void **state)
+{
+    Served *x = backend_add(&fixture.backend, "x", "user:1000", NULL);
+    Buffer *unsent = &fixture.session.unsent;
+
+    (void)state;
+    for (unsigned over = 0; over < 2; over++) {
+        if (over == 0)
+            feed(WATCH_TOKEN("x"));
+        buffer_clear(unsent);
+        while (buffer_size(unsent) < CONN_UNREAD_BYTES_MAX + over)
+            assert_int_equal(buffer_append(unsent, "x", 1), 0);
+        for (int i = 0; i < 3; i++) {
+            backend_set_token(&fixture.backend, x, (const char *[]){"one", "two", "six"}[i]);
+            change(x);
+        }
+        assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_ROOM);
+        session_advance(&fixture.session, NOW);
+        if (over == 0) {
+            /* One was written at the limit, and one past it none. */
+            buffer_consume(unsent, CONN_UNREAD_BYTES_MAX);
+            expect(NEWS_TOKEN("one", "42"));
+        } else {
+            assert_int_equal(buffer_size(unsent), CONN_UNREAD_BYTES_MAX + 1);
+            buffer_clear(unsent);
+        }
+        session_advance(&fixture.session, NOW);
+        expect(NEWS_TOKEN("six", "42"));
+        expect_watching();
+        backend_set_token(&fixture.backend, x, NULL);
+        change(x);
+        buffer_clear(unsent);
+    }
+    /* What was not told and went back is no news. */
+    while (buffer_size(unsent) <= CONN_UNREAD_BYTES_MAX)
+        assert_int_equal(buffer_append(unsent, "x", 1), 0);
+    backend_set_token(&fixture.backend, x, "t");
+    change(x);
+    backend_set_token(&fixture.backend, x, NULL);
+    change(x);
+    buffer_clear(unsent);
+    session_advance(&fixture.session, NOW);
+    expect_watching();
+    /* The end is told in any case: the instance goes now. */
+    while (buffer_size(unsent) <= CONN_UNREAD_BYTES_MAX)
+        assert_int_equal(buffer_append(unsent, "x", 1), 0);
+    remove_served(x);
+    buffer_consume(unsent, CONN_UNREAD_BYTES_MAX + 1);
+    expect(NO_SUCH("x"));
+}
+
+#define HAS(name, state, token)                                                                    \
+    "{\"name\":\"" name "\",\"element\":\"jira\",\"account\":\"default\",\"state\":\"" state       \
+    "\"," token ",\"sinceUSec\":1000,\"attempts\":0}"
+#define WITHOUT(name, state) HAS(name, state, "\"hasToken\":false")
+#define WITH(name, state)    HAS(name, state, "\"id\":42,\"hasToken\":true")
+
+static void test_watch_instances(void **state)
+{
+    static const char *const first[] = {NEWS_OF(WITHOUT("a", "pending")),
+                                        NEWS_OF(WITH("header", "ready"))};
+    Served *a = backend_add(&fixture.backend, "a", "user:1000", NULL);
+    Served *other = backend_add(&fixture.backend, "other", NULL, NULL);
+    Served *header = backend_add(&fixture.backend, "header", NULL, "user:1000"), *c;
+
+    (void)state;
+    backend_set_token(&fixture.backend, header, "s3cret");
+    feed(WATCH_INSTANCES);
+    expect_all(first, 2);
+    expect_watching();
+    change(other); /* is none of the caller's business */
+    expect_watching();
+    a->state = SERVED_CREATING;
+    change(a);
+    expect(NEWS_OF(WITHOUT("a", "creating")));
+    backend_set_token(&fixture.backend, a, "t");
+    change(a);
+    expect(NEWS_OF(WITH("a", "ready")));
+    remove_served(other);
+    expect_watching();
+    /* A new one, and one that may be seen from now on. */
+    c = backend_add(&fixture.backend, "c", "any", NULL);
+    change(c);
+    expect(NEWS_OF(WITHOUT("c", "pending")));
+}
+
+static void test_watch_instances_as_root(void **state)
+{
+    Served *other = backend_add(&fixture.backend, "other", NULL, NULL);
+
+    (void)state;
+    fixture.peer.uid = 0;
+    feed(WATCH_INSTANCES);
+    expect(NEWS_OF(WITHOUT("other", "pending")));
+    change(other);
+    expect(NEWS_OF(WITHOUT("other", "pending")));
+    remove_served(other);
+    expect(NO_SUCH("other"));
+}
+
+/* A watch that told of one that goes, or that the caller loses, says so by its end; the next one begins anew. */
+static void test_watch_instances_ends(void **state)
+{
+    static const char calls[] = WATCH_INSTANCES "\0" WATCH_INSTANCES;
+    static const char *const again[] = {NO_SUCH("a"), NEWS_OF(WITHOUT("b", "pending"))};
+    Served *a = backend_add(&fixture.backend, "a", "user:1000", NULL);
+    Served *b = backend_add(&fixture.backend, "b", "user:1000", NULL);
+    static const char *const both[] = {NEWS_OF(WITHOUT("a", "pending")),
+                                       NEWS_OF(WITHOUT("b", "pending"))};
+
+    (void)state;
+    feed_bytes(calls, sizeof(calls));
+    expect_all(both, 2);
+    backend_set_allow(&fixture.backend, a, "user:1001");
+    change(a);
+    expect_all(again, 2);
+    expect_watching();
+    /* Of what the second one was not told it need not be told that it goes. */
+    change(a);
+    remove_served(a);
+    expect_watching();
+    remove_served(b);
+    expect(NO_SUCH("b"));
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+}
+
+/* Told as far as there is room, the rest as it is then; what goes meanwhile, and was not told, never. */
+static void test_watch_instances_slowly(void **state)
+{
+    enum { SIZE = CONN_UNREAD_BYTES_MAX / 2 };
+    _cleanup_(freep) char *problem = malloc(SIZE + 1);
+    Buffer *unsent = &fixture.session.unsent;
+    Served *served[6];
+
+    (void)state;
+    memset(problem, 'p', SIZE);
+    problem[SIZE] = '\0';
+    for (int i = 0; i < 6; i++) {
+        served[i] = backend_add(&fixture.backend, (const char *[]){"a", "b", "c", "d", "e", "f"}[i],
+                                "any", NULL);
+        if (i < 2)
+            served[i]->problem = problem;
+    }
+    feed(WATCH_INSTANCES);
+    /* Two of them pass the limit. */
+    assert_in_range(buffer_size(unsent), CONN_UNREAD_BYTES_MAX + 1, CONN_UNREAD_BYTES_MAX + 1000);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_ROOM);
+    served[0]->problem = NULL;
+    for (int i = 0; i < 3; i++) {
+        change(served[3]);
+        change(served[0]);
+    }
+    remove_served(served[4]);
+    assert_in_range(buffer_size(unsent), CONN_UNREAD_BYTES_MAX + 1, CONN_UNREAD_BYTES_MAX + 1000);
+    buffer_clear(unsent);
+    session_advance(&fixture.session, NOW);
+    expect_all(
+        (const char *const[]){NEWS_OF(WITHOUT("c", "pending")), NEWS_OF(WITHOUT("f", "pending")),
+                              NEWS_OF(WITHOUT("d", "pending")), NEWS_OF(WITHOUT("a", "pending"))},
+        4);
+    expect_watching();
+    /* Of one that was told, even the slowest is told that it goes. */
+    while (buffer_size(unsent) <= CONN_UNREAD_BYTES_MAX)
+        assert_int_equal(buffer_append(unsent, "x", 1), 0);
+    change(served[5]);
+    remove_served(served[1]);
+    buffer_consume(unsent, CONN_UNREAD_BYTES_MAX + 1);
+    expect(NO_SUCH("b"));
+}
+
+/* What is not for the caller is passed over in pieces as well. */
+static void test_watch_instances_of_others(void **state)
+{
+    static char names[BACKEND_INSTANCES_MAX][8];
+    unsigned n_rounds = 0;
+
+    (void)state;
+    for (int i = 0; i < BACKEND_INSTANCES_MAX; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "i%d", i);
+        (void)backend_add(&fixture.backend, names[i],
+                          i + 1 < BACKEND_INSTANCES_MAX ? "user:1001" : "any", NULL);
+    }
+    feed(WATCH_INSTANCES);
+    for (; session_need(&fixture.session) == SESSION_NEEDS_ROOM; n_rounds++) {
+        expect_nothing();
+        session_advance(&fixture.session, NOW);
+    }
+    assert_int_equal(n_rounds, (BACKEND_INSTANCES_MAX - 1) / 1024);
+    assert_true(buffer_size(&fixture.session.unsent) > 0);
+    buffer_clear(&fixture.session.unsent);
+    expect_watching();
+}
+
+static void test_stop_while_watching(void **state)
+{
+    static const char calls[] = GET_TOKEN("\"instance\":\"y\"") "\0" WATCH_TOKEN(
+        "x") "\0" GET_TOKEN("\"instance\":\"y\"");
+    static const char *const replies[] = {NO_SUCH("y"), NEWS("")};
+
+    (void)state;
+    (void)backend_add(&fixture.backend, "x", "any", NULL);
+    feed_bytes(calls, sizeof(calls));
+    session_stop(&fixture.session, NOW);
+    expect_all(replies, 2);
+}
+
+/* The last that may watch watches, and one past it is told why not: of a user, and of all. */
+static void watch_up_to(unsigned max, uid_t uid)
+{
+    static Session sessions[WATCHES_MAX];
+    static const char calls[2][sizeof(WATCH_INSTANCES) + 32] = {WATCH_INSTANCES, WATCH_TOKEN("x")};
+
+    fixture.peer.uid = uid;
+    for (unsigned i = 0; i < max; i++) {
+        const char *call = calls[i % 2];
+        char *space;
+        size_t room;
+
+        session_init(&sessions[i], &fixture.shared, &fixture.peer, on_change);
+        assert_int_equal(session_reserve(&sessions[i], &space, &room), 0);
+        memcpy(space, call, strlen(call) + 1);
+        session_commit(&sessions[i], strlen(call) + 1);
+        session_advance(&sessions[i], NOW);
+        assert_true(session_is_watching(&sessions[i]));
+    }
+    for (int i = 0; i < 2; i++) {
+        feed(calls[i]);
+        expect(ERROR("io.elementd.TooManyWatches", ""));
+    }
+    /* Waiting is another thing. */
+    feed(WAIT_FOR("x"));
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_CHANGE);
+    session_answer_again(&fixture.session, true);
+    buffer_clear(&fixture.session.unsent);
+    session_deinit(&sessions[3]);
+    feed(calls[1]);
+    expect(NEWS(""));
+    expect_watching();
+    for (unsigned i = 0; i < max; i++)
+        session_deinit(&sessions[i]);
+}
+
+static void test_watches_of_a_user(void **state)
+{
+    (void)state;
+    (void)backend_add(&fixture.backend, "x", "any", NULL);
+    watch_up_to(WATCHES_PER_UID_MAX, 1000);
+}
+
+static void test_watches_in_all(void **state)
+{
+    (void)state;
+    (void)backend_add(&fixture.backend, "x", "any", NULL);
+    watch_up_to(WATCHES_MAX, 0);
+}
+
 /* ---- rules ---- */
 
 static void test_no_call_breaks_it(void **state)
@@ -984,6 +1329,18 @@ int main(void)
         TEST(test_answer_is_renewed),
         TEST(test_stop),
         TEST(test_waits_of_a_user),
+        TEST(test_watch_token),
+        TEST(test_watch_token_from_nothing),
+        TEST(test_watch_token_ends),
+        TEST(test_watch_token_slowly),
+        TEST(test_watch_instances),
+        TEST(test_watch_instances_as_root),
+        TEST(test_watch_instances_ends),
+        TEST(test_watch_instances_slowly),
+        TEST(test_watch_instances_of_others),
+        TEST(test_stop_while_watching),
+        TEST(test_watches_of_a_user),
+        TEST(test_watches_in_all),
         TEST(test_no_call_breaks_it),
         TEST(test_largest_request),
         TEST(test_unsent_bytes),
