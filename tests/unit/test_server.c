@@ -245,6 +245,154 @@ static void test_reload(void **state)
     close(a);
 }
 
+/* ---- watches ---- */
+
+static void test_watch_token(void **state)
+{
+    Served *x = wire_add_ready("x", "one");
+    int a, b;
+
+    (void)state;
+    a = wire_connect(1000);
+    b = wire_connect(1001);
+    wire_say(a, WATCH_TOKEN("x"));
+    wire_expect(a, NEWS_TOKEN("one"));
+    wire_say(b, WATCH_TOKEN("x"));
+    wire_expect(b, NEWS_TOKEN("one"));
+    backend_set_allow(&wire_backend, x, "user:1001");
+    backend_set_token(&wire_backend, x, "two");
+    server_changed(wire_server, x);
+    wire_expect(a, "{\"error\":\"org.varlink.service.PermissionDenied\",\"parameters\":{}}");
+    wire_expect(b, NEWS_TOKEN("two"));
+    /* Whose watch has ended may ask again; a request behind a watch stays where it is. */
+    wire_say(a, GET("nobody"));
+    wire_expect(a, NO_SUCH("nobody"));
+    wire_say(b, GET("nobody"));
+    wire_expect_nothing(b);
+    server_removed(wire_server, x);
+    wire_expect(b, NO_SUCH("x"));
+    wire_expect(b, NO_SUCH("nobody"));
+    close(a);
+    close(b);
+}
+
+/* A peer that goes is noticed, and one that only ends its sending goes on watching, quietly. */
+static void test_gone_while_watching(void **state)
+{
+    Served *x = wire_add_ready("x", "t");
+    int fd, n = 0;
+
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        fd = wire_connect(1000);
+        wire_say(fd, kind == 0 ? WATCH_INSTANCES : WATCH_TOKEN("x"));
+        if (kind == 1)
+            wire_say(fd, GET("x")); /* not read by the server */
+        wire_settle();
+        if (kind == 2) {
+            assert_int_equal(shutdown(fd, SHUT_WR), 0);
+            wire_expect(fd, NEWS_TOKEN("t"));
+            for (usec_t end = clock_boottime() + 50 * USEC_PER_MSEC; clock_boottime() < end; n++)
+                (void)event_base_loop(wire_loop, EVLOOP_NONBLOCK);
+            backend_set_token(&wire_backend, x, "two");
+            server_changed(wire_server, x);
+            wire_expect(fd, NEWS_TOKEN("two"));
+        }
+        wire_expect_connections(1);
+        close(fd);
+        wire_expect_connections(0);
+        assert_true(TAILQ_EMPTY(&x->waits));
+    }
+}
+
+/* The deadline of a call that waited is not the one of the watch behind it. */
+static void test_watch_behind_a_wait(void **state)
+{
+    static const char calls[] = GET_TOKEN(
+        "\"instance\":\"y\",\"timeoutUSec\":30000") "\0" WATCH_TOKEN("x");
+    int fd, n = 0;
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    (void)backend_add(&wire_backend, "y", "any", NULL);
+    fd = wire_connect(1000);
+    wire_say_bytes(fd, calls, sizeof(calls));
+    wire_expect(fd, PENDING("y"));
+    wire_expect(fd, NEWS_TOKEN("t"));
+    wire_settle();
+    for (usec_t end = clock_boottime() + 200 * USEC_PER_MSEC; clock_boottime() < end; n++) {
+        const struct timeval pause = {.tv_usec = 100000};
+
+        assert_int_equal(event_base_loopexit(wire_loop, &pause), 0);
+        assert_true(event_base_loop(wire_loop, EVLOOP_ONCE) >= 0);
+    }
+    assert_true(n <= 3);
+    wire_expect_nothing(fd);
+    close(fd);
+}
+
+/* Reads what has come, and what is told meanwhile, until nothing more does; counts the messages. */
+static size_t read_news(int fd, char *last, size_t size)
+{
+    size_t n = 0, at = 0;
+    int n_quiet = 0;
+
+    while (n_quiet < 3) {
+        char news[65536];
+        ssize_t r = recv(fd, news, sizeof(news), MSG_DONTWAIT);
+
+        n_quiet = r > 0 ? 0 : n_quiet + 1;
+        for (ssize_t i = 0; i < r; i++) {
+            last[at] = news[i];
+            if (news[i] == '\0')
+                n++;
+            at = news[i] == '\0' || at + 1 == size ? 0 : at + 1;
+        }
+        (void)event_base_loop(wire_loop, EVLOOP_NONBLOCK);
+    }
+    return n;
+}
+
+/* All of many instances are told in pieces, and who does not read costs nothing however often they change. */
+static void test_watch_many(void **state)
+{
+    static char names[BACKEND_INSTANCES_MAX][8];
+    char last[1024];
+    int fd, other;
+
+    (void)state;
+    for (int i = 0; i < BACKEND_INSTANCES_MAX; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "i%d", i);
+        (void)backend_add(&wire_backend, names[i], "any", NULL);
+    }
+    fd = wire_connect(1000);
+    other = wire_connect(1001);
+    wire_say(fd, WATCH_INSTANCES);
+    /* One turn of the loop tells of no more than there is room for. */
+    (void)event_base_loop(wire_loop, EVLOOP_ONCE);
+    wire_say(other, GET("nobody"));
+    (void)event_base_loop(wire_loop, EVLOOP_ONCE);
+    assert_true(recv(other, last, sizeof(last), MSG_DONTWAIT) > 0);
+    assert_int_equal(read_news(fd, last, sizeof(last)), BACKEND_INSTANCES_MAX);
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < BACKEND_INSTANCES_MAX; i++) {
+            Served *served = &wire_backend.instances[i].served;
+
+            served->attempts = (unsigned)round;
+            server_changed(wire_server, served);
+        }
+        (void)event_base_loop(wire_loop, EVLOOP_NONBLOCK);
+    }
+    /* What the kernel holds was told as it was; the rest once, as it is now. */
+    assert_in_range(read_news(fd, last, sizeof(last)), BACKEND_INSTANCES_MAX,
+                    3 * BACKEND_INSTANCES_MAX);
+    assert_non_null(strstr(last, "\"name\":\"i1999\""));
+    assert_non_null(strstr(last, "\"attempts\":19"));
+    assert_int_equal(read_news(fd, last, sizeof(last)), 0);
+    close(fd);
+    close(other);
+}
+
 /* ---- ends ---- */
 
 /* As `nc -N` and socat do: all calls, then the end of sending, then they read. */
@@ -548,13 +696,15 @@ static void test_too_large_a_reply(void **state)
 static void test_stop(void **state)
 {
     static const char calls[] = WAIT_FOR("x") "\0" GET("nobody");
-    int waiting, idle;
+    int waiting, watching, idle;
 
     (void)state;
     (void)backend_add(&wire_backend, "x", "any", NULL);
     waiting = wire_connect(1000);
     idle = wire_connect(1000);
     wire_say_bytes(waiting, calls, sizeof(calls));
+    watching = wire_connect(1000);
+    wire_say(watching, WATCH_TOKEN("x"));
     wire_settle();
     for (int i = 0; i < 2; i++) {
         server_stop(wire_server);
@@ -563,6 +713,8 @@ static void test_stop(void **state)
     wire_expect(waiting, PENDING("x"));
     wire_expect(waiting, NO_SUCH("nobody"));
     wire_expect_end(waiting);
+    wire_expect(watching, NEWS(""));
+    wire_expect_end(watching);
     wire_expect_end(idle);
 }
 
@@ -571,13 +723,13 @@ static void test_free_in_every_state(void **state)
 {
     _cleanup_(freep) char *problem = malloc(1024 * 1024 + 1);
     Served *x = backend_add(&wire_backend, "x", "any", NULL);
-    int fds[6];
+    int fds[8];
 
     (void)state;
     memset(problem, 'p', 1024 * 1024);
     problem[1024 * 1024] = '\0';
     x->problem = problem;
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 8; i++)
         fds[i] = wire_connect(1000);
     wire_say_bytes(fds[1], "{", 1);
     wire_say(fds[2], WAIT_FOR("x"));
@@ -585,11 +737,13 @@ static void test_free_in_every_state(void **state)
     wire_say(fds[3], CALL("io.elementd.ListInstances", ""));
     wire_say(fds[4], CALL("io.elementd.ListInstances", "")); /* finishing */
     assert_int_equal(shutdown(fds[4], SHUT_WR), 0);
+    wire_say(fds[6], WATCH_TOKEN("x"));
+    wire_say(fds[7], WATCH_INSTANCES);
     wire_settle();
     wire_say(fds[5], GET("x")); /* not seen yet */
     wire_server = server_free(wire_server);
     assert_true(TAILQ_EMPTY(&x->waits));
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 8; i++)
         close(fds[i]);
 }
 
@@ -608,6 +762,10 @@ int main(void)
         TEST(test_token_changes),
         TEST(test_removed),
         TEST(test_reload),
+        TEST(test_watch_token),
+        TEST(test_gone_while_watching),
+        TEST(test_watch_behind_a_wait),
+        TEST(test_watch_many),
         TEST(test_half_close),
         TEST(test_half_close_while_waiting),
         TEST(test_half_close_is_quiet),

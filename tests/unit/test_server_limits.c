@@ -177,6 +177,81 @@ static void test_waiting_is_not_idle(void **state)
     close(fd);
 }
 
+/* Nor is a watch to which nothing happens. */
+static void test_watching_is_not_idle(void **state)
+{
+    Served *x = wire_add_ready("x", "t");
+    int fds[2];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        fds[i] = wire_connect(1000);
+        wire_say(fds[i], i == 0 ? WATCH_TOKEN("x") : WATCH_INSTANCES);
+        wire_settle();
+    }
+    server_sweep(wire_server, clock_boottime() + 10 * CONN_IDLE_USEC);
+    wire_expect_connections(2);
+    server_changed(wire_server, x);
+    server_sweep(wire_server, clock_boottime() + 10 * CONN_IDLE_USEC);
+    wire_expect_connections(2);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* A watch whose news are not taken ends, though there are ever more of them. */
+static void test_news_not_taken(void **state)
+{
+    char problem[1001];
+    Served *x = wire_add_ready("x", "t");
+    usec_t full;
+    int fd;
+
+    (void)state;
+    memset(problem, 'p', 1000);
+    problem[1000] = '\0';
+    x->problem = problem;
+    fd = wire_connect(1000);
+    wire_say(fd, WATCH_INSTANCES);
+    wire_settle();
+    for (int i = 0; i < 2000; i++) {
+        server_changed(wire_server, x);
+        (void)event_base_loop(wire_loop, EVLOOP_NONBLOCK);
+    }
+    full = clock_boottime();
+    server_sweep(wire_server, full + CONN_IDLE_USEC - USEC_PER_SEC);
+    wire_expect_connections(1);
+    server_changed(wire_server, x);
+    wire_settle();
+    server_sweep(wire_server, full + CONN_IDLE_USEC);
+    wire_expect_connections(0);
+    close(fd);
+}
+
+static void test_watches_of_a_user(void **state)
+{
+    static int fds[WATCHES_PER_UID_MAX];
+    int fd;
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    for (int i = 0; i < WATCHES_PER_UID_MAX; i++) {
+        fds[i] = wire_connect(1000);
+        wire_say(fds[i], WATCH_TOKEN("x"));
+        wire_expect(fds[i], NEWS_TOKEN("t"));
+    }
+    fd = wire_connect(1000);
+    wire_say(fd, WATCH_TOKEN("x"));
+    wire_expect(fd, "{\"error\":\"io.elementd.TooManyWatches\",\"parameters\":{}}");
+    close(fds[0]);
+    wire_settle();
+    wire_say(fd, WATCH_TOKEN("x"));
+    wire_expect(fd, NEWS_TOKEN("t"));
+    close(fd);
+    for (int i = 1; i < WATCHES_PER_UID_MAX; i++)
+        close(fds[i]);
+    wire_expect_connections(0);
+}
+
 static void test_replies_not_taken(void **state)
 {
     _cleanup_(freep) char *problem = malloc(1024 * 1024 + 1);
@@ -206,7 +281,8 @@ int main(void)
         TEST(test_connections_of_a_user), TEST(test_connections_in_all),
         TEST(test_waits_of_a_user),       TEST(test_idle),
         TEST(test_unfinished_request),    TEST(test_waiting_is_not_idle),
-        TEST(test_replies_not_taken),
+        TEST(test_replies_not_taken),     TEST(test_watching_is_not_idle),
+        TEST(test_news_not_taken),        TEST(test_watches_of_a_user),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

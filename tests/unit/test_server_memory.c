@@ -160,21 +160,73 @@ static void look_at_replies(int fd, bool may_have_it)
         assert_null(memmem(replies, (size_t)n, MARKER, strlen(MARKER)));
 }
 
-static void run_clients(Served *x, Served *y, const int ends[3][2])
+enum {
+    CLIENTS = 3,               /* who ask and wait, of users 1000 and on */
+    WATCHERS = 4,              /* two who watch a token, then two who watch all; 1000 and 1001 */
+    ROOT = CLIENTS + WATCHERS, /* who does what root does */
+    ENDS = CLIENTS + WATCHERS + 1,
+};
+
+static uid_t user_of(int i)
 {
-    for (int i = 0; i < 3; i++)
-        wire_serve(ends[i][1], (uid_t)(1000 + i));
-    for (int i = 0; i < 3; i++) {
+    return i == ROOT ? 0 : i < CLIENTS ? (uid_t)(1000 + i) : (uid_t)(1000 + (i - CLIENTS) % 2);
+}
+
+static void run_root(int fd)
+{
+    static const char *const names[] = {"x", NULL};
+    static const ServedOrphan orphan = {.id = 1, .url = "https://a"};
+
+    wire_backend.orphans = &orphan;
+    wire_backend.n_orphans = 1;
+    say_what_fits(
+        fd, CALL("io.elementd.ReportRejected", "\"instance\":\"x\",\"token\":\"" MARKER "\""));
+    say_what_fits(fd, CALL("io.elementd.Retry", "\"instance\":\"x\""));
+    say_what_fits(fd, CALL("io.elementd.ListOrphans", ""));
+    say_what_fits(fd, CALL("io.elementd.Reload", ""));
+    wire_backend.reload = (ServedReload){
+        .is_applied = true, .added = names, .changed = names, .removed = names};
+    wire_backend.n_reloads_over = wire_backend.n_reloads;
+    server_reloaded(wire_server);
+    wire_backend.reload = (ServedReload){
+        .problems = &(ServedProblem){"f", 1, 1, "m"},
+        .n_problems = 1,
+    };
+    say_what_fits(fd, CALL("io.elementd.Reload", ""));
+    wire_backend.n_reloads_over = wire_backend.n_reloads;
+    server_reloaded(wire_server);
+}
+
+static void run_watchers(const int ends[ENDS][2], Served *x)
+{
+    const Secret *token = x->token;
+
+    for (int i = CLIENTS; i < ROOT; i++)
+        say_what_fits(ends[i][0], i < CLIENTS + 2 ? WATCH_TOKEN("x") : WATCH_INSTANCES);
+    x->token = NULL;
+    server_changed(wire_server, x);
+    x->token = token;
+    server_changed(wire_server, x);
+    for (int i = CLIENTS; i < ROOT; i++)
+        look_at_replies(ends[i][0], i == CLIENTS);
+}
+
+static void run_clients(Served *x, Served *y, const int ends[ENDS][2])
+{
+    for (int i = 0; i < ENDS; i++)
+        wire_serve(ends[i][1], user_of(i));
+    run_root(ends[ROOT][0]);
+    for (int i = 0; i < CLIENTS; i++) {
         say_what_fits(ends[i][0], GET("x"));
         say_what_fits(ends[i][0], CALL("io.elementd.ListInstances", ""));
         say_what_fits(ends[i][0], CALL("io.elementd.GetAuthorization", "\"instance\":\"x\""));
         say_what_fits(ends[i][0], CALL("org.varlink.service.GetInfo", ""));
         say_what_fits(ends[i][0], WAIT_FOR("y"));
     }
-    server_changed(wire_server, x);
+    run_watchers(ends, x);
     y->state = SERVED_FAILED;
     server_changed(wire_server, y);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < CLIENTS; i++) {
         say_what_fits(ends[i][0], GET("x"));
         look_at_replies(ends[i][0], i == 0);
     }
@@ -184,10 +236,10 @@ static void run_clients(Served *x, Served *y, const int ends[3][2])
 /* With the allocation `fail_at` failing; false when there were not so many. */
 static bool run_day(Served *x, Served *y, size_t fail_at, bool fail_after)
 {
-    int ends[3][2], fd;
+    int ends[ENDS][2], fd;
     bool has_server;
 
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < ENDS; i++)
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends[i]), 0);
     heap_arm(fail_at, fail_after);
     wire_server = NULL;
@@ -205,7 +257,7 @@ static bool run_day(Served *x, Served *y, size_t fail_at, bool fail_after)
         wire_expect(fd, TOKEN(MARKER));
         close(fd);
     } else {
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < ENDS; i++)
             close(ends[i][1]);
     }
     wire_server = server_free(wire_server);
@@ -213,7 +265,7 @@ static bool run_day(Served *x, Served *y, size_t fail_at, bool fail_after)
     if (wire_loop)
         event_base_free(wire_loop);
     heap_disarm();
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < ENDS; i++)
         close(ends[i][0]);
     assert_int_equal(heap.n_live, 0);
     assert_int_equal(heap.n_marked, 0);

@@ -17,7 +17,13 @@
 #define GET_TOKEN(parameters)    CALL("io.elementd.GetToken", parameters)
 #define GET(name)                GET_TOKEN("\"instance\":\"" name "\"")
 #define WAIT_FOR(name)           GET_TOKEN("\"instance\":\"" name "\",\"timeoutUSec\":3600000000")
-#define TOKEN(token)             "{\"parameters\":{\"token\":\"" token "\",\"id\":42}}"
+#define WATCH_TOKEN(name)                                                                          \
+    "{\"method\":\"io.elementd.WatchToken\",\"more\":true,\"parameters\":{\"instance\":\"" name    \
+    "\"}}"
+#define WATCH_INSTANCES   "{\"method\":\"io.elementd.WatchInstances\",\"more\":true}"
+#define NEWS(parameters)  "{\"parameters\":{" parameters "},\"continues\":true}"
+#define NEWS_TOKEN(token) NEWS("\"token\":\"" token "\",\"id\":42")
+#define TOKEN(token)      "{\"parameters\":{\"token\":\"" token "\",\"id\":42}}"
 #define NO_SUCH(name)                                                                              \
     "{\"error\":\"io.elementd.NoSuchInstance\",\"parameters\":{\"instance\":\"" name "\"}}"
 #define PENDING(name)                                                                              \
