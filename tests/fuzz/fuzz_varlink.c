@@ -40,7 +40,55 @@ static Served *fuzz_next(void *userdata, const Served *previous)
     return i < N_ELEMENTS(fuzz_instances) ? &fuzz_instances[i] : NULL;
 }
 
-static const ServerOperations fuzz_operations = {fuzz_find, fuzz_next};
+static void fuzz_report_rejected(void *userdata, Served *served, const char *token, size_t size)
+{
+    (void)userdata;
+    assert(served && strlen(token) == size);
+}
+
+static void fuzz_retry(void *userdata, Served *served)
+{
+    (void)userdata;
+    assert(served);
+}
+
+/* Every other one is over at once, and every other of those has failed. */
+static uint64_t fuzz_reload(void *userdata)
+{
+    uint64_t *n_reloads = userdata;
+
+    return ++*n_reloads;
+}
+
+static const ServedReload *fuzz_find_reload(void *userdata, uint64_t number)
+{
+    static const char *const names[] = {"x", NULL};
+    static const ServedProblem problem = {"a.json", 1, 2, "because"};
+    static const ServedReload reloads[] = {
+        {.is_applied = true, .added = names, .changed = names, .removed = names},
+        {.problems = &problem, .n_problems = 1},
+    };
+
+    (void)userdata;
+    return number % 2 == 0 ? NULL : &reloads[number / 2 % 2];
+}
+
+static bool fuzz_find_orphan(void *userdata, size_t i, ServedOrphan *ret_orphan)
+{
+    (void)userdata;
+    *ret_orphan = (ServedOrphan){.id = 7, .url = "https://a", .instance = i == 0 ? "x" : NULL};
+    return i < 2;
+}
+
+static const ServerOperations fuzz_operations = {
+    .find = fuzz_find,
+    .next = fuzz_next,
+    .report_rejected = fuzz_report_rejected,
+    .retry = fuzz_retry,
+    .reload = fuzz_reload,
+    .find_reload = fuzz_find_reload,
+    .find_orphan = fuzz_find_orphan,
+};
 
 static void fuzz_init(void)
 {
@@ -69,10 +117,11 @@ static void fuzz_init(void)
     fuzz_instances[2].problem = "because";
 }
 
-/* Each message of `replies` is one that a client understands. */
+/* Each message of `replies` is one that a client understands; behind one that continues there are only such. */
 static void fuzz_check_replies(const Buffer *replies)
 {
     const char *p = buffer_data(replies), *end = p ? p + buffer_size(replies) : NULL;
+    bool is_watching = false;
 
     while (p < end) {
         _cleanup_(arena_deinit) Arena arena = ARENA_INIT((size_t)REPLY_BYTES_MAX * 4);
@@ -83,7 +132,8 @@ static void fuzz_check_replies(const Buffer *replies)
         assert(nul);
         r = varlink_parse_reply(&arena, p, (size_t)(nul - p), &reply);
         assert(r == 0);
-        assert(reply.parameters && !reply.continues);
+        assert(reply.parameters && (!is_watching || reply.continues));
+        is_watching = reply.continues;
         p = nul + 1;
     }
 }
@@ -98,15 +148,18 @@ static void fuzz_stream(const uint8_t *data, size_t size, uid_t uid, size_t piec
 {
     Peer peer = {.fd = -1, .uid = uid, .gid = uid, .has_groups = true};
     SessionShared shared;
+    uint64_t n_reloads = 0;
     Session session;
 
-    session_shared_init(&shared, &fuzz_operations, NULL);
+    session_shared_init(&shared, &fuzz_operations, &n_reloads);
     session_init(&session, &shared, &peer, fuzz_on_change);
     while (session_need(&session) != SESSION_NEEDS_END) {
         size_t n = piece;
         char *space;
 
-        if (session_need(&session) == SESSION_NEEDS_CHANGE) {
+        if (session_need(&session) == SESSION_NEEDS_CHANGE && session_is_watching(&session)) {
+            break;
+        } else if (session_need(&session) == SESSION_NEEDS_CHANGE) {
             session_answer_again(&session, true);
         } else if (session_need(&session) == SESSION_NEEDS_BYTES && size > 0) {
             size_t room;

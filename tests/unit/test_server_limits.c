@@ -227,6 +227,36 @@ static void test_news_not_taken(void **state)
     close(fd);
 }
 
+/* The same where there is no more to tell, and all that is left to send is little. */
+static void test_last_news_not_taken(void **state)
+{
+    enum { SIZE = CONN_UNREAD_BYTES_MAX / 2 };
+    _cleanup_(freep) char *problem = malloc(SIZE + 1);
+    Served *x = wire_add_ready("x", "t");
+    int least = 1;
+
+    (void)state;
+    memset(problem, 'p', SIZE);
+    problem[SIZE] = '\0';
+    x->problem = problem;
+    for (int is_taken = 0; is_taken < 2; is_taken++) {
+        char news[4096];
+        int fds[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+        assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)), 0);
+        wire_serve(fds[1], 1000);
+        wire_say(fds[0], WATCH_INSTANCES);
+        wire_settle();
+        while (is_taken && recv(fds[0], news, sizeof(news), 0) > 0)
+            wire_settle();
+        server_sweep(wire_server, clock_boottime() + CONN_IDLE_USEC);
+        wire_expect_connections(is_taken);
+        close(fds[0]);
+        wire_expect_connections(0);
+    }
+}
+
 static void test_watches_of_a_user(void **state)
 {
     static int fds[WATCHES_PER_UID_MAX];
@@ -282,7 +312,8 @@ int main(void)
         TEST(test_waits_of_a_user),       TEST(test_idle),
         TEST(test_unfinished_request),    TEST(test_waiting_is_not_idle),
         TEST(test_replies_not_taken),     TEST(test_watching_is_not_idle),
-        TEST(test_news_not_taken),        TEST(test_watches_of_a_user),
+        TEST(test_last_news_not_taken),   TEST(test_news_not_taken),
+        TEST(test_watches_of_a_user),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1105,6 +1105,19 @@ static void test_watch_instances_slowly(void **state)
     expect(NO_SUCH("b"));
 }
 
+/* One that was removed, and is not gone yet, is not listed again: it would stay there when it goes. */
+static void test_watch_instances_after_removal(void **state)
+{
+    Served *x = backend_add(&fixture.backend, "x", "any", NULL);
+
+    (void)state;
+    change(x);
+    remove_served(x);
+    feed(WATCH_INSTANCES);
+    expect_watching();
+    assert_int_equal(x->change, 0);
+}
+
 /* What is not for the caller is passed over in pieces as well. */
 static void test_watch_instances_of_others(void **state)
 {
@@ -1337,6 +1350,7 @@ int main(void)
         TEST(test_watch_instances_as_root),
         TEST(test_watch_instances_ends),
         TEST(test_watch_instances_slowly),
+        TEST(test_watch_instances_after_removal),
         TEST(test_watch_instances_of_others),
         TEST(test_stop_while_watching),
         TEST(test_watches_of_a_user),
