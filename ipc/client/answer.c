@@ -26,6 +26,11 @@ static const AnswerMember answer_token_members[] = {
     {"verifiedUSec", ANSWER_COUNT, true, offsetof(AnswerToken, verified_usec)},
 };
 
+static const AnswerMember answer_news_members[] = {
+    {"token", ANSWER_TEXT, true, offsetof(AnswerToken, token)},
+    {"id", ANSWER_INTEGER, true, offsetof(AnswerToken, id)},
+};
+
 static const AnswerMember answer_authorization_members[] = {
     {"authorization", ANSWER_TEXT, false, 0},
 };
@@ -121,6 +126,18 @@ int answer_read_token(const JsonValue *parameters, AnswerToken *ret_token)
     int r;
 
     r = answer_read(parameters, answer_token_members, N_ELEMENTS(answer_token_members), &token);
+    if (r != 0)
+        return r;
+    *ret_token = token;
+    return 0;
+}
+
+int answer_read_news(const JsonValue *parameters, AnswerToken *ret_token)
+{
+    AnswerToken token = {};
+    int r;
+
+    r = answer_read(parameters, answer_news_members, N_ELEMENTS(answer_news_members), &token);
     if (r != 0)
         return r;
     *ret_token = token;

@@ -20,6 +20,7 @@ typedef struct AnswerToken {
 
 /* Each returns 0 or ELEMENTD_E_PROTOCOL: a member is missing or of a wrong type. `parameters` may be NULL. */
 int answer_read_token(const JsonValue *parameters, AnswerToken *ret_token);
+int answer_read_news(const JsonValue *parameters, AnswerToken *ret_token); /* token NULL: none */
 int answer_read_authorization(const JsonValue *parameters, const char **ret_authorization);
 int answer_read_problem(const JsonValue *object, elementd_problem *ret_problem);
 int answer_read_instance(const JsonValue *object, elementd_instance *ret_instance);

@@ -158,6 +158,62 @@ ELEMENTD_PUBLIC const elementd_instance *elementd_instances_get(const elementd_i
 /* NULL is fine. */
 ELEMENTD_PUBLIC void elementd_instances_free(elementd_instances *instances);
 
+/* ---- watching ---- */
+
+/*
+ * A call that goes on telling, on a connection of its own: first how things are now, then each change. Who asks late
+ * gets what is true by then, and not every step.
+ *
+ *     elementd_watch *watch = NULL;
+ *
+ *     r = elementd_watch_token(daemon, "helpdesk-jira", &watch);
+ *     while (r == 0) {
+ *         r = elementd_watch_next_token(watch, UINT64_MAX, &token, NULL);
+ *         if (r == 0)
+ *             use_it(token);
+ *         elementd_free_secret(token);
+ *         token = NULL;
+ *         if (r == ELEMENTD_E_CLOSED)
+ *             r = 0;
+ *     }
+ *     elementd_watch_close(watch);
+ */
+typedef struct elementd_watch elementd_watch;
+
+/*
+ * Begin to watch, at the socket and with the patience of `daemon`, which may be closed before the watch. What elementd
+ * itself thinks of it is the outcome of the first elementd_watch_next_…(). 0, ELEMENTD_E_NO_DAEMON, _DENIED, _TIMEOUT or
+ * -errno.
+ */
+ELEMENTD_PUBLIC int elementd_watch_token(const elementd *daemon, const char *instance,
+                                         elementd_watch **ret_watch);
+ELEMENTD_PUBLIC int elementd_watch_instances(const elementd *daemon, elementd_watch **ret_watch);
+
+/* Disconnects and frees. NULL is fine. */
+ELEMENTD_PUBLIC void elementd_watch_close(elementd_watch *watch);
+
+/*
+ * The descriptor, to be polled for input: then take all that has come, with a timeout of 0, until ELEMENTD_E_TIMEOUT. Not
+ * to be read, written or closed; may be another one after each call; -1: not connected, call at once.
+ */
+ELEMENTD_PUBLIC int elementd_watch_fd(const elementd_watch *watch);
+
+/*
+ * Wait for the next news, up to `timeout_usec`; 0 takes only what has come, UINT64_MAX waits for ever. At its end they
+ * return ELEMENTD_E_TIMEOUT, and the watch goes on. Any other failure ends it: ELEMENTD_E_CLOSED when elementd restarts,
+ * _NO_SUCH_INSTANCE when the instance is not declared or was removed, _DENIED, and so on. The next call begins it anew.
+ *
+ * *ret_token is yours as that of elementd_get_token(), NULL while there is none.
+ *
+ * *ret_instance lives until the next call with the watch. Where an instance goes that was told of, or that the caller may
+ * not see any more, the outcome is ELEMENTD_E_NO_SUCH_INSTANCE, elementd_watch_last_error() names it, and the watch
+ * that the next call begins tells of all that are left.
+ */
+ELEMENTD_PUBLIC int elementd_watch_next_token(elementd_watch *watch, uint64_t timeout_usec,
+                                              char **ret_token, int64_t *ret_id);
+ELEMENTD_PUBLIC int elementd_watch_next_instance(elementd_watch *watch, uint64_t timeout_usec,
+                                                 const elementd_instance **ret_instance);
+
 /* ---- errors ---- */
 
 /* A mistake in the configuration. */
@@ -180,8 +236,9 @@ typedef struct elementd_error {
     size_t n_problems;
 } elementd_error;
 
-/* Never NULL; lives until the next call with the handle. */
+/* Never NULL; lives until the next call with the handle, or with the watch. */
 ELEMENTD_PUBLIC const elementd_error *elementd_last_error(const elementd *daemon);
+ELEMENTD_PUBLIC const elementd_error *elementd_watch_last_error(const elementd_watch *watch);
 
 /* Words for what a function returned, without a full stop; static storage. */
 ELEMENTD_PUBLIC const char *elementd_strerror(int error);

@@ -125,15 +125,12 @@ static int elementd_parse(elementd *daemon, const char *text, size_t size, Varli
     r = varlink_parse_reply(&daemon->arena, text, size, ret_reply);
     if (r < 0)
         return r;
-    return r != 0 || ret_reply->continues ? ELEMENTD_E_PROTOCOL : 0;
+    return r != 0 ? ELEMENTD_E_PROTOCOL : 0;
 }
 
-/* One try. Any failure leaves the wire closed, so that a late answer cannot be taken for the next call's. */
-static int elementd_try(elementd *daemon, const Buffer *request, usec_t deadline,
-                        VarlinkReply *ret_reply)
+/* Connects, unless that is done, and sends. */
+static int elementd_send(elementd *daemon, const Buffer *request, usec_t deadline)
 {
-    const char *text;
-    size_t size;
     int r = 0;
 
     if (!wire_is_usable(&daemon->wire)) {
@@ -142,10 +139,25 @@ static int elementd_try(elementd *daemon, const Buffer *request, usec_t deadline
     }
     if (r == 0)
         r = wire_send(&daemon->wire, buffer_data(request), buffer_size(request), deadline);
+    return r;
+}
+
+/* One try. Any failure leaves the wire closed, so that a late answer cannot be taken for the next call's. */
+static int elementd_try(elementd *daemon, const Buffer *request, usec_t deadline,
+                        VarlinkReply *ret_reply)
+{
+    const char *text;
+    size_t size;
+    int r;
+
+    r = elementd_send(daemon, request, deadline);
     if (r == 0)
         r = wire_receive(&daemon->wire, deadline, &text, &size);
     if (r == 0)
         r = elementd_parse(daemon, text, size, ret_reply);
+    /* One reply was asked for: nothing belongs behind it. */
+    if (r == 0 && (ret_reply->continues || wire_has_more(&daemon->wire)))
+        r = ELEMENTD_E_PROTOCOL;
     if (r == 0)
         wire_done(&daemon->wire);
     else
@@ -404,6 +416,175 @@ size_t elementd_instances_count(const elementd_instances *instances)
 const elementd_instance *elementd_instances_get(const elementd_instances *instances, size_t index)
 {
     return index < instances->n_rows ? &instances->rows[index] : NULL;
+}
+
+/* ---- watching ---- */
+
+/* A handle of its own, whose connection is used up by the one call. */
+struct elementd_watch {
+    elementd *daemon;
+    Buffer request;
+    elementd_instance row; /* the last one, whose strings are in the handle's arena */
+};
+
+void elementd_watch_close(elementd_watch *watch)
+{
+    if (!watch)
+        return;
+    elementd_close(watch->daemon);
+    buffer_deinit(&watch->request);
+    free(watch);
+}
+
+DEFINE_FREEP(elementd_watch, elementd_watch_close)
+
+/* Connects and asks, within the patience. As elementd_open(); after a failure there is no connection. */
+static int elementd_watch_begin(elementd_watch *watch)
+{
+    elementd *daemon = watch->daemon;
+    int r;
+
+    r = elementd_send(daemon, &watch->request, clock_add(clock_boottime(), daemon->patience));
+    if (r != 0)
+        wire_close(&daemon->wire);
+    return r;
+}
+
+/* `instance` NULL: a method without parameters. */
+static int elementd_watch_new(const elementd *daemon, const char *method, const char *instance,
+                              elementd_watch **ret_watch)
+{
+    _cleanup_(elementd_watch_closep) elementd_watch *watch = calloc(1, sizeof(*watch));
+    VarlinkWriter writer;
+    int r;
+
+    if (!watch)
+        return -ENOMEM;
+    watch->request = BUFFER_INIT(REQUEST_BYTES_MAX);
+    varlink_begin_call(&writer, &watch->request, method, true, false);
+    if (instance) {
+        json_writer_key(&writer.json, "instance");
+        json_writer_string(&writer.json, instance);
+    }
+    r = elementd_end_request(&writer);
+    if (r == 0)
+        r = elementd_open(daemon->path, &watch->daemon);
+    if (r != 0)
+        return r;
+    watch->daemon->patience = daemon->patience;
+    r = elementd_watch_begin(watch);
+    /* A daemon that goes at once is back for the first elementd_watch_next_…(). */
+    if (r != 0 && r != ELEMENTD_E_CLOSED)
+        return r;
+    *ret_watch = TAKE_PTR(watch);
+    return 0;
+}
+
+int elementd_watch_token(const elementd *daemon, const char *instance, elementd_watch **ret_watch)
+{
+    if (!instance || !ret_watch)
+        return -EINVAL;
+    return elementd_watch_new(daemon, "io.elementd.WatchToken", instance, ret_watch);
+}
+
+int elementd_watch_instances(const elementd *daemon, elementd_watch **ret_watch)
+{
+    if (!ret_watch)
+        return -EINVAL;
+    return elementd_watch_new(daemon, "io.elementd.WatchInstances", NULL, ret_watch);
+}
+
+int elementd_watch_fd(const elementd_watch *watch)
+{
+    return elementd_fd(watch->daemon);
+}
+
+const elementd_error *elementd_watch_last_error(const elementd_watch *watch)
+{
+    return elementd_last_error(watch->daemon);
+}
+
+/* Takes a message of the watch: news, or the error that ends it. */
+static int elementd_watch_take(elementd *daemon, const char *text, size_t size,
+                               VarlinkReply *ret_reply)
+{
+    int r;
+
+    r = elementd_parse(daemon, text, size, ret_reply);
+    wire_done(&daemon->wire);
+    if (r == 0 && ret_reply->error)
+        return elementd_take_error(daemon, ret_reply);
+    return r == 0 && !ret_reply->continues ? ELEMENTD_E_PROTOCOL : r;
+}
+
+/* The next news. As elementd_watch_next_token(). */
+static int elementd_watch_next(elementd_watch *watch, usec_t timeout, VarlinkReply *ret_reply)
+{
+    usec_t deadline = clock_add(clock_boottime(), timeout);
+    elementd *daemon = watch->daemon;
+    const char *text;
+    size_t size;
+    int r = 0;
+
+    elementd_begin(daemon);
+    if (daemon->wire.fd < 0)
+        r = elementd_watch_begin(watch);
+    if (r != 0)
+        return r;
+    r = wire_receive(&daemon->wire, deadline, &text, &size);
+    if (r == ELEMENTD_E_TIMEOUT)
+        return r;
+    if (r == 0)
+        r = elementd_watch_take(daemon, text, size, ret_reply);
+    if (r != 0)
+        wire_close(&daemon->wire);
+    return r;
+}
+
+int elementd_watch_next_token(elementd_watch *watch, uint64_t timeout_usec, char **ret_token,
+                              int64_t *ret_id)
+{
+    AnswerToken token = {};
+    VarlinkReply reply;
+    char *copy = NULL;
+    int r;
+
+    r = elementd_watch_next(watch, timeout_usec, &reply);
+    if (r != 0)
+        return r;
+    r = answer_read_news(reply.parameters, &token);
+    if (r == 0 && token.token)
+        r = elementd_hand_out(token.token, ret_token ? &copy : NULL);
+    arena_deinit(&watch->daemon->arena);
+    if (r != 0) {
+        /* It would not be told again: the next call begins anew. */
+        wire_close(&watch->daemon->wire);
+        return r;
+    }
+    if (ret_token)
+        *ret_token = copy;
+    if (ret_id)
+        *ret_id = token.id;
+    return 0;
+}
+
+int elementd_watch_next_instance(elementd_watch *watch, uint64_t timeout_usec,
+                                 const elementd_instance **ret_instance)
+{
+    VarlinkReply reply;
+    int r;
+
+    r = elementd_watch_next(watch, timeout_usec, &reply);
+    if (r != 0)
+        return r;
+    r = answer_read_instance(json_value_find(reply.parameters, "instance"), &watch->row);
+    if (r != 0) {
+        wire_close(&watch->daemon->wire);
+        return r;
+    }
+    if (ret_instance)
+        *ret_instance = &watch->row;
+    return 0;
 }
 
 /* ---- errors ---- */

@@ -19,8 +19,7 @@
 
 void wire_init(Wire *wire)
 {
-    wire->fd = -1;
-    buffer_init(&wire->input, REPLY_BYTES_MAX);
+    *wire = (Wire){.fd = -1, .input = BUFFER_INIT(REPLY_BYTES_MAX)};
 }
 
 void wire_close(Wire *wire)
@@ -28,6 +27,7 @@ void wire_close(Wire *wire)
     closep(&wire->fd);
     wire->fd = -1;
     buffer_deinit(&wire->input);
+    wire->n_searched = wire->message_size = 0;
 }
 
 static usec_t wire_left(usec_t deadline)
@@ -161,8 +161,8 @@ int wire_send(Wire *wire, const void *data, size_t size, usec_t deadline)
     return 0;
 }
 
-/* Reads what there is, waiting for the first of it; *ret_size is how much. */
-static int wire_read(Wire *wire, usec_t deadline, size_t *ret_size)
+/* Reads what there is, waiting for the first of it. */
+static int wire_read(Wire *wire, usec_t deadline)
 {
     size_t held = buffer_size(&wire->input), room = buffer_room(&wire->input);
     size_t size = held < WIRE_READ_MIN ? WIRE_READ_MIN : held;
@@ -187,33 +187,40 @@ static int wire_read(Wire *wire, usec_t deadline, size_t *ret_size)
     if (n == 0)
         return ELEMENTD_E_CLOSED;
     buffer_commit(&wire->input, (size_t)n);
-    *ret_size = (size_t)n;
     return 0;
 }
 
 int wire_receive(Wire *wire, usec_t deadline, const char **ret_text, size_t *ret_size)
 {
     for (;;) {
-        size_t size = 0, held;
-        const char *end;
+        const char *data = buffer_data(&wire->input);
+        size_t held = buffer_size(&wire->input), n = held - wire->n_searched;
+        const char *end = n > 0 ? memchr(data + wire->n_searched, '\0', n) : NULL;
         int r;
 
-        r = wire_read(wire, deadline, &size);
+        if (end) {
+            *ret_text = data;
+            *ret_size = (size_t)(end - data);
+            wire->message_size = *ret_size + 1;
+            return 0;
+        }
+        wire->n_searched = held;
+        r = wire_read(wire, deadline);
         if (r != 0)
             return r;
-        held = buffer_size(&wire->input);
-        end = memchr(buffer_data(&wire->input) + held - size, '\0', size);
-        if (!end)
-            continue;
-        if (end != buffer_data(&wire->input) + held - 1)
-            return ELEMENTD_E_PROTOCOL;
-        *ret_text = buffer_data(&wire->input);
-        *ret_size = held - 1;
-        return 0;
     }
+}
+
+bool wire_has_more(const Wire *wire)
+{
+    return buffer_size(&wire->input) > wire->message_size;
 }
 
 void wire_done(Wire *wire)
 {
-    buffer_clear(&wire->input);
+    if (wire_has_more(wire))
+        buffer_consume(&wire->input, wire->message_size);
+    else
+        buffer_clear(&wire->input);
+    wire->n_searched = wire->message_size = 0;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Wire: one connection to the daemon, on which one message goes out and one comes back.
+ * Wire: one connection to the daemon, on which one message goes out and one comes back, or many after another.
  *
  * Nothing waits past its deadline (CLOCK_BOOTTIME), and nothing raises a signal. What was sent and received is wiped.
  * Outcomes are the library's own, ELEMENTD_E_*, since they are passed to its caller as they are.
@@ -20,6 +20,8 @@
 typedef struct Wire {
     int fd; /* non-blocking; -1: not connected */
     Buffer input;
+    size_t n_searched;   /* of `input`, without a NUL among them */
+    size_t message_size; /* of the message that was received and is not done with, with its NUL */
 } Wire;
 
 void wire_init(Wire *wire);
@@ -38,9 +40,12 @@ int wire_send(Wire *wire, const void *data, size_t size, usec_t deadline);
 
 /*
  * Waits for one message, which lives, without its NUL, until wire_done(). 0, -errno, ELEMENTD_E_CLOSED, _TIMEOUT or
- * _PROTOCOL: too long, or followed by something that nobody asked for. After anything but 0 as wire_send().
+ * _PROTOCOL: it is too long. After _TIMEOUT it may be waited for again; after anything else but 0 as wire_send().
  */
 int wire_receive(Wire *wire, usec_t deadline, const char **ret_text, size_t *ret_size);
+
+/* Whether anything has come with the message that was received, behind it. */
+bool wire_has_more(const Wire *wire);
 
 /* Wipes the message. */
 void wire_done(Wire *wire);

@@ -662,6 +662,157 @@ static void test_bad_lists(void **state)
     stop(server, daemon);
 }
 
+/* ---- watching ---- */
+
+#define NEWS(parameters)      "{\"parameters\":{" parameters "},\"continues\":true}"
+#define NEWS_TOKEN(token, id) NEWS("\"token\":\"" token "\",\"id\":" id)
+/* Several messages, sent in one go. */
+#define TURN(messages)                                                                             \
+    {                                                                                              \
+        .reply = messages, .size = sizeof(messages)                                                \
+    }
+
+static void expect_token(elementd_watch *watch, const char *expected, int64_t expected_id)
+{
+    char *token = (char *)1;
+    int64_t id = -1;
+
+    assert_int_equal(elementd_watch_next_token(watch, 10 * USEC_PER_SEC, &token, &id), 0);
+    if (expected)
+        assert_string_equal(token, expected);
+    else
+        assert_null(token);
+    assert_int_equal(id, expected_id);
+    elementd_free_secret(token);
+}
+
+static void test_watch_token(void **state)
+{
+    static const ClientTurn turns[] = {
+        TURN(NEWS_TOKEN("one", "1") "\0" NEWS("") "\0" NEWS(
+            "\"token\":null,\"id\":null") "\0" NEWS_TOKEN("two", "2")),
+        {.reply = NEWS_TOKEN("six", "6"), .is_last = true},
+        {.reply = NEWS_TOKEN("ten", "10"), .is_slow = true},
+    };
+    ClientServer *server = *state;
+    elementd *daemon = start(server, turns, 1);
+    struct pollfd poll_fd = {.events = POLLIN};
+    elementd_watch *watch = NULL;
+    char *token = (char *)1;
+
+    assert_int_equal(elementd_watch_token(daemon, "x\"", &watch), 0);
+    assert_int_not_equal(elementd_watch_fd(watch), elementd_fd(daemon));
+    elementd_close(daemon);
+    poll_fd.fd = elementd_watch_fd(watch);
+    assert_int_equal(poll(&poll_fd, 1, 10000), 1);
+    expect_token(watch, "one", 1);
+    expect_token(watch, NULL, 0);
+    expect_token(watch, NULL, 0);
+    assert_int_equal(elementd_watch_next_token(watch, 0, NULL, NULL), 0); /* "two" */
+    assert_int_equal(elementd_watch_next_token(watch, 0, &token, NULL), ELEMENTD_E_TIMEOUT);
+    assert_int_equal(elementd_watch_next_token(watch, 20000, &token, NULL), ELEMENTD_E_TIMEOUT);
+    assert_int_equal(elementd_watch_fd(watch), poll_fd.fd);
+    assert_ptr_equal(token, (char *)1);
+    client_server_stop(server);
+    assert_int_equal(elementd_watch_next_token(watch, UINT64_MAX, &token, NULL), ELEMENTD_E_CLOSED);
+    assert_int_equal(elementd_watch_fd(watch), -1);
+    assert_int_equal(elementd_watch_next_token(watch, 0, &token, NULL), ELEMENTD_E_NO_DAEMON);
+    assert_string_equal(server->requests[0], "{\"method\":\"io.elementd.WatchToken\",\"more\":true,"
+                                             "\"parameters\":{\"instance\":\"x\\\"\"}}");
+
+    /* It is back: the watch begins anew, and again after the next end, and takes what comes a byte at a time. */
+    assert_int_equal(remove(server->path), 0);
+    client_server_start(server, turns + 1, 2);
+    expect_token(watch, "six", 6);
+    assert_int_equal(elementd_watch_next_token(watch, UINT64_MAX, &token, NULL), ELEMENTD_E_CLOSED);
+    while (elementd_watch_next_token(watch, 0, &token, NULL) == ELEMENTD_E_TIMEOUT)
+        ;
+    assert_string_equal(token, "ten");
+    elementd_free_secret(token);
+    elementd_watch_close(watch);
+    client_server_stop(server);
+}
+
+static void test_watch_instances(void **state)
+{
+    static const ClientTurn turns[] = {
+        TURN(NEWS("\"instance\":" FULL_ROW) "\0" NEWS(
+            "\"instance\":" SHORT_ROW) "\0{\"error\":\"io.elementd.NoSuchInstance\",\"parameters\":{\"instance\":\"b\"}}"),
+        {.reply = NEWS("\"instance\":" SHORT_ROW)},
+    };
+    ClientServer *server = *state;
+    elementd *daemon = start(server, turns, N_ELEMENTS(turns));
+    const elementd_instance *row = NULL;
+    elementd_watch *watch = NULL;
+
+    elementd_close(daemon);
+    assert_int_equal(elementd_open(server->path, &daemon), 0);
+    assert_int_equal(elementd_watch_instances(daemon, &watch), 0);
+    elementd_close(daemon);
+    assert_int_equal(elementd_watch_next_instance(watch, UINT64_MAX, &row), 0);
+    assert_string_equal(row->name, "b");
+    assert_int_equal(row->id, 12);
+    assert_int_equal(elementd_watch_next_instance(watch, UINT64_MAX, &row), 0);
+    assert_string_equal(row->name, "a");
+    assert_null(row->problem);
+    assert_int_equal(elementd_watch_next_instance(watch, UINT64_MAX, &row),
+                     ELEMENTD_E_NO_SUCH_INSTANCE);
+    assert_string_equal(elementd_watch_last_error(watch)->instance, "b");
+    assert_int_equal(elementd_watch_fd(watch), -1);
+    assert_int_equal(elementd_watch_next_instance(watch, UINT64_MAX, &row), 0);
+    assert_null(elementd_watch_last_error(watch)->name);
+    assert_string_equal(row->name, "a");
+    elementd_watch_close(watch);
+    client_server_stop(server);
+    assert_string_equal(server->requests[0], "{\"method\":\"io.elementd.WatchInstances\","
+                                             "\"more\":true,\"parameters\":{}}");
+}
+
+static void test_watch_errors(void **state)
+{
+    static const struct {
+        const char *reply;
+        int outcome;
+    } rows[] = {
+        {"garbage", ELEMENTD_E_PROTOCOL},
+        {"{\"parameters\":{\"token\":\"a\",\"id\":1}}", ELEMENTD_E_PROTOCOL},
+        {NEWS("\"token\":1"), ELEMENTD_E_PROTOCOL},
+        {NEWS("\"id\":\"1\""), ELEMENTD_E_PROTOCOL},
+        {"{\"error\":\"io.elementd.NoSuchInstance\",\"parameters\":{\"instance\":\"x\"}}",
+         ELEMENTD_E_NO_SUCH_INSTANCE},
+        {"{\"error\":\"org.varlink.service.PermissionDenied\"}", ELEMENTD_E_DENIED},
+        {"{\"error\":\"io.elementd.TooManyWatches\"}", ELEMENTD_E_REMOTE},
+    };
+    ClientServer *server = *state;
+    ClientTurn turns[N_ELEMENTS(rows)] = {};
+    elementd_watch *watch = NULL, *none = (elementd_watch *)1;
+    char *token = (char *)1;
+    elementd *daemon;
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        turns[i].reply = rows[i].reply;
+    daemon = start(server, turns, N_ELEMENTS(turns));
+    assert_int_equal(elementd_watch_token(daemon, NULL, &none), -EINVAL);
+    assert_int_equal(elementd_watch_token(daemon, "\xff", &none), -EINVAL);
+    assert_int_equal(elementd_watch_token(daemon, "x", NULL), -EINVAL);
+    assert_int_equal(elementd_watch_instances(daemon, NULL), -EINVAL);
+    assert_ptr_equal(none, (elementd_watch *)1);
+    elementd_watch_close(NULL);
+    elementd_close(daemon);
+
+    assert_int_equal(elementd_open(server->path, &daemon), 0);
+    assert_int_equal(elementd_watch_token(daemon, "x", &watch), 0);
+    elementd_close(daemon);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        if (elementd_watch_next_token(watch, UINT64_MAX, &token, NULL) != rows[i].outcome)
+            fail_msg("not what was expected of %s", rows[i].reply);
+        assert_int_equal(elementd_watch_fd(watch), -1);
+    }
+    assert_ptr_equal(token, (char *)1);
+    elementd_watch_close(watch);
+    client_server_stop(server);
+}
+
 /* ---- anything else ---- */
 
 static void test_call(void **state)
@@ -737,6 +888,9 @@ int main(void)
         TEST(test_full_queue),
         TEST(test_list),
         TEST(test_bad_lists),
+        TEST(test_watch_token),
+        TEST(test_watch_instances),
+        TEST(test_watch_errors),
         TEST(test_call),
         TEST(test_long_call),
     };

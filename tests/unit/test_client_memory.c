@@ -117,49 +117,82 @@ static void heap_arm(size_t fail_at)
 
 /* ---- calls: each releases what it got ---- */
 
-static int call_token(elementd *daemon)
+static int call_token(elementd **daemon)
 {
     char *token = NULL;
-    int r = elementd_get_token(daemon, "x", 0, &token, NULL, NULL);
+    int r = elementd_get_token(*daemon, "x", 0, &token, NULL, NULL);
 
     elementd_free_secret(token);
     return r;
 }
 
-static int call_authorization(elementd *daemon)
+static int call_authorization(elementd **daemon)
 {
     char *authorization = NULL;
-    int r = elementd_get_authorization(daemon, "x", 0, &authorization);
+    int r = elementd_get_authorization(*daemon, "x", 0, &authorization);
 
     elementd_free_secret(authorization);
     return r;
 }
 
-static int call_rejected(elementd *daemon)
+static int call_rejected(elementd **daemon)
 {
-    return elementd_report_rejected(daemon, "x", MARKER);
+    return elementd_report_rejected(*daemon, "x", MARKER);
 }
 
-static int call_any(elementd *daemon)
+static int call_any(elementd **daemon)
 {
     char *reply = NULL;
-    int r = elementd_call(daemon, "a.b.C", "{\"token\":\"" MARKER "\"}", 0, &reply);
+    int r = elementd_call(*daemon, "a.b.C", "{\"token\":\"" MARKER "\"}", 0, &reply);
 
     elementd_free_secret(reply);
     return r;
 }
 
-static int call_list(elementd *daemon)
+static int call_list(elementd **daemon)
 {
     elementd_instances *instances = NULL;
-    int r = elementd_list_instances(daemon, &instances);
+    int r = elementd_list_instances(*daemon, &instances);
 
     elementd_instances_free(instances);
     return r;
 }
 
+/* The stand-in serves one connection after another. */
+static void make_way(elementd **daemon)
+{
+    elementd_close(*daemon);
+    *daemon = NULL;
+}
+
+static int call_watch_token(elementd **daemon)
+{
+    elementd_watch *watch = NULL;
+    char *token = NULL;
+    int r = elementd_watch_token(*daemon, "x", &watch);
+
+    make_way(daemon);
+    if (r == 0)
+        r = elementd_watch_next_token(watch, UINT64_MAX, &token, NULL);
+    elementd_free_secret(token);
+    elementd_watch_close(watch);
+    return r;
+}
+
+static int call_watch_instances(elementd **daemon)
+{
+    elementd_watch *watch = NULL;
+    int r = elementd_watch_instances(*daemon, &watch);
+
+    make_way(daemon);
+    if (r == 0)
+        r = elementd_watch_next_instance(watch, UINT64_MAX, NULL);
+    elementd_watch_close(watch);
+    return r;
+}
+
 static const struct {
-    int (*call)(elementd *daemon);
+    int (*call)(elementd **daemon);
     const char *reply;
     int outcome;
 } calls[] = {
@@ -175,6 +208,13 @@ static const struct {
      "{\"error\":\"io.elementd.InvalidConfiguration\",\"parameters\":{\"problems\":["
      "{\"file\":\"a\",\"line\":1,\"column\":1,\"message\":\"" MARKER "\"}]}}",
      ELEMENTD_E_REMOTE},
+    {call_watch_token, "{\"parameters\":{\"token\":\"" MARKER "\",\"id\":1},\"continues\":true}",
+     0},
+    {call_watch_token, "{\"error\":\"io.elementd.NoSuchInstance\"}", ELEMENTD_E_NO_SUCH_INSTANCE},
+    {call_watch_instances,
+     "{\"parameters\":{\"instance\":{\"name\":\"" MARKER "\",\"element\":\"\",\"account\":\"\","
+     "\"state\":\"ready\",\"hasToken\":true,\"sinceUSec\":1,\"attempts\":0}},\"continues\":true}",
+     0},
     {call_list,
      "{\"parameters\":{\"instances\":[{\"name\":\"" MARKER "\",\"element\":\"\",\"account\":\"\","
      "\"state\":\"ready\",\"hasToken\":true,\"sinceUSec\":1,\"attempts\":0}]}}",
@@ -204,7 +244,7 @@ static void test_calls(void **state)
             heap_arm(++fail_at);
             r = elementd_open(server->path, &daemon);
             if (r == 0)
-                r = calls[i].call(daemon);
+                r = calls[i].call(&daemon);
             elementd_close(daemon);
             daemon = NULL;
             heap.is_armed = false;
@@ -238,9 +278,9 @@ static void test_call_after(void **state)
     assert_int_equal(elementd_open(server->path, &daemon), 0);
     do {
         heap_arm(++fail_at);
-        r = call_token(daemon);
+        r = call_token(&daemon);
         heap.is_armed = false;
-        assert_int_equal(call_token(daemon), 0);
+        assert_int_equal(call_token(&daemon), 0);
     } while (r == -ENOMEM && fail_at < ALLOCATIONS_MAX);
     assert_int_equal(r, 0);
     assert_in_range(fail_at, 4, ALLOCATIONS_MAX - 1);
