@@ -40,6 +40,8 @@ CtlStatus ctl_token(const Ctl *ctl);
 CtlStatus ctl_token_authorization(const Ctl *ctl);
 CtlStatus ctl_list(const Ctl *ctl);
 CtlStatus ctl_status(const Ctl *ctl);
+CtlStatus ctl_watch(const Ctl *ctl);
+CtlStatus ctl_wait(const Ctl *ctl);
 CtlStatus ctl_rejected(const Ctl *ctl);
 CtlStatus ctl_operate_retry(const Ctl *ctl);
 CtlStatus ctl_operate_reload(const Ctl *ctl);

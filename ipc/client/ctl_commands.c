@@ -1,6 +1,7 @@
 #include "ipc/client/ctl_commands.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -15,6 +16,10 @@ static const CtlCommand ctl_commands_table[] = {
     {"list", "", 0, 0, CTL_ASKING, ctl_list, "list the instances that you may use"},
     {"status", "[NAME]", 0, 1, CTL_ASKING, ctl_status,
      "show what is not ready and why, or one instance"},
+    {"watch", "[NAME]", 0, 1, CTL_ASKING, ctl_watch,
+     "print a line for each change, until interrupted"},
+    {"wait", "[NAME...]", 0, SIZE_MAX, CTL_OPTION_ROOT | CTL_OPTION_SOCKET | CTL_OPTION_TIMEOUT,
+     ctl_wait, "wait until those, or all, have a token"},
     {"rejected", "NAME", 1, 1, CTL_OPTION_ROOT | CTL_OPTION_SOCKET, ctl_rejected,
      "verify a token that was refused; it is read from stdin"},
     {"retry", "NAME", 1, 1, CTL_OPTION_ROOT | CTL_OPTION_SOCKET, ctl_operate_retry,

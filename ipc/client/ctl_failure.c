@@ -190,7 +190,8 @@ static int ctl_failure_not_ready(const Ctl *ctl, const CtlFailure *failure, Buff
     }
     if (r != 0)
         return r;
-    if (ctl->options.wait > 0 || (details->state && strcmp(details->state, "disabled") == 0))
+    if (ctl->options.wait > 0 || ctl_options_has(&ctl->options, CTL_OPTION_TIMEOUT) ||
+        (details->state && strcmp(details->state, "disabled") == 0))
         return buffer_printf(words, "; more: elementctl status %s", failure->instance);
     return buffer_printf(words, "; to wait for it, add --wait");
 }
@@ -282,13 +283,13 @@ int ctl_failure_format(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
     return buffer_printf(words, "cannot ask elementd: %s", elementd_strerror(failure->error));
 }
 
-CtlStatus ctl_failure_report(const Ctl *ctl, const elementd *daemon, int error,
-                             const char *instance, const CtlFailureRight *right)
+CtlStatus ctl_failure_report_of(const Ctl *ctl, const elementd_error *details, int error,
+                                const char *instance, const CtlFailureRight *right)
 {
     _cleanup_(buffer_deinit) Buffer words = BUFFER_INIT(CTL_FAILURE_BYTES_MAX);
     const CtlFailure failure = {
         .error = error,
-        .details = daemon ? elementd_last_error(daemon) : NULL,
+        .details = details,
         .instance = instance,
         .right = right,
         .now = clock_realtime(),
@@ -301,6 +302,13 @@ CtlStatus ctl_failure_report(const Ctl *ctl, const elementd *daemon, int error,
     else
         ctl_failure_say("%s", elementd_strerror(error));
     return ctl_failure_status(error);
+}
+
+CtlStatus ctl_failure_report(const Ctl *ctl, const elementd *daemon, int error,
+                             const char *instance, const CtlFailureRight *right)
+{
+    return ctl_failure_report_of(ctl, daemon ? elementd_last_error(daemon) : NULL, error, instance,
+                                 right);
 }
 
 CtlStatus ctl_failure_connect(const Ctl *ctl, elementd **ret_daemon)

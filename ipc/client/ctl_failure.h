@@ -33,6 +33,10 @@ int ctl_failure_format(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
 CtlStatus ctl_failure_report(const Ctl *ctl, const elementd *daemon, int error,
                              const char *instance, const CtlFailureRight *right);
 
+/* The same with what elementd said of it at hand, NULL: nothing. */
+CtlStatus ctl_failure_report_of(const Ctl *ctl, const elementd_error *details, int error,
+                                const char *instance, const CtlFailureRight *right);
+
 /* "elementctl: …", any words. */
 void ctl_failure_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

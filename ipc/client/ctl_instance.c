@@ -63,6 +63,38 @@ void ctl_instances_deinit(CtlInstances *instances)
     *instances = (CtlInstances){};
 }
 
+static int ctl_instances_compare_name(const void *name, const void *row)
+{
+    const elementd_instance *const *instance = row;
+
+    return strcmp(name, (*instance)->name);
+}
+
+const elementd_instance **ctl_instances_find_row(const CtlInstances *instances, const char *name)
+{
+    return bsearch(name, instances->rows, instances->n_rows, sizeof(const elementd_instance *),
+                   ctl_instances_compare_name);
+}
+
+const elementd_instance *ctl_instances_find(const CtlInstances *instances, const char *name)
+{
+    const elementd_instance **row = ctl_instances_find_row(instances, name);
+
+    return row ? *row : NULL;
+}
+
+/* A list leaves out what the caller may not see; asking for the token tells whether that is the reason. */
+CtlStatus ctl_instances_missing(const Ctl *ctl, elementd *daemon, const char *name)
+{
+    int r = elementd_get_token(daemon, name, 0, NULL, NULL, NULL);
+
+    if (r == 0 || r == ELEMENTD_E_NOT_READY || r == ELEMENTD_E_FAILED) {
+        ctl_failure_say("\"%s\" was declared just now; try again", name);
+        return CTL_NOT_READY;
+    }
+    return ctl_failure_report(ctl, daemon, r, name, &ctl_failure_token_right);
+}
+
 const char *ctl_instances_none(void)
 {
     return geteuid() == 0 ? "no instance is declared; one is a file in /etc/elementd/instances.d"

@@ -19,6 +19,13 @@ typedef struct CtlInstances {
 CtlStatus ctl_instances_get(const Ctl *ctl, elementd *daemon, CtlInstances *ret_instances);
 void ctl_instances_deinit(CtlInstances *instances);
 
+/* The one of that name, or its place in `rows`; NULL: there is none. */
+const elementd_instance **ctl_instances_find_row(const CtlInstances *instances, const char *name);
+const elementd_instance *ctl_instances_find(const CtlInstances *instances, const char *name);
+
+/* Says why one that was asked for is not among them. */
+CtlStatus ctl_instances_missing(const Ctl *ctl, elementd *daemon, const char *name);
+
 /* "no instance is declared", or none that this user may see. */
 const char *ctl_instances_none(void);
 

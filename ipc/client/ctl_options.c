@@ -35,20 +35,29 @@ static const char *ctl_option_set_socket(CtlOptions *options, const char *value)
 }
 
 /* Whole seconds; the daemon would cut a longer wait without a word. */
-static const char *ctl_option_set_wait(CtlOptions *options, const char *value)
+static const char *ctl_option_parse_seconds(const char *value, usec_t *ret_span)
 {
     usec_t seconds = 0;
 
-    if (!value) {
-        options->wait = WAIT_MAX_USEC;
-        return NULL;
-    }
     if (*value == '\0' || strlen(value) > 4 || value[strspn(value, "0123456789")] != '\0')
         return "seconds from 0 to 3600";
     for (; *value; value++)
         seconds = seconds * 10 + (usec_t)(*value - '0');
-    options->wait = seconds * USEC_PER_SEC;
-    return options->wait > WAIT_MAX_USEC ? "seconds from 0 to 3600" : NULL;
+    *ret_span = seconds * USEC_PER_SEC;
+    return *ret_span > WAIT_MAX_USEC ? "seconds from 0 to 3600" : NULL;
+}
+
+static const char *ctl_option_set_wait(CtlOptions *options, const char *value)
+{
+    if (value)
+        return ctl_option_parse_seconds(value, &options->wait);
+    options->wait = WAIT_MAX_USEC;
+    return NULL;
+}
+
+static const char *ctl_option_set_timeout(CtlOptions *options, const char *value)
+{
+    return ctl_option_parse_seconds(value, &options->timeout);
 }
 
 static const CtlOption ctl_options_table[] = {
@@ -59,6 +68,8 @@ static const CtlOption ctl_options_table[] = {
     {"json", CTL_OPTION_NONE, CTL_OPTION_JSON, NULL, "--json", "print JSON"},
     {"wait", CTL_OPTION_MAY, CTL_OPTION_WAIT, ctl_option_set_wait, "--wait[=SEC]",
      "wait for a token, SEC seconds or up to an hour"},
+    {"timeout", CTL_OPTION_MUST, CTL_OPTION_TIMEOUT, ctl_option_set_timeout, "--timeout=SEC",
+     "wait SEC seconds at most; without it, for ever"},
     {"help", CTL_OPTION_NONE, CTL_OPTION_HELP, NULL, "-h, --help", "print this"},
     {"version", CTL_OPTION_NONE, CTL_OPTION_VERSION, NULL, "--version", "print the version"},
 };

@@ -25,13 +25,15 @@ enum {
     CTL_OPTION_WAIT = 1 << 3,
     CTL_OPTION_HELP = 1 << 4,
     CTL_OPTION_VERSION = 1 << 5,
+    CTL_OPTION_TIMEOUT = 1 << 6,
 };
 
 typedef struct CtlOptions {
     unsigned given; /* bits */
     const char *root;
     const char *socket;
-    usec_t wait; /* how long to wait for a token; 0 without --wait */
+    usec_t wait;    /* how long to wait for a token; 0 without --wait */
+    usec_t timeout; /* how long the command may take, with --timeout */
 } CtlOptions;
 
 static inline bool ctl_options_has(const CtlOptions *options, unsigned bit)

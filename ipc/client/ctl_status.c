@@ -72,26 +72,6 @@ static void ctl_status_print_one(CtlOutput *output, const elementd_instance *ins
     }
 }
 
-static const elementd_instance *ctl_status_find(const CtlInstances *instances, const char *name)
-{
-    for (size_t i = 0; i < instances->n_rows; i++)
-        if (strcmp(instances->rows[i]->name, name) == 0)
-            return instances->rows[i];
-    return NULL;
-}
-
-/* A list leaves out what the caller may not see; asking for the token tells whether that is the reason. */
-static CtlStatus ctl_status_missing(const Ctl *ctl, elementd *daemon, const char *name)
-{
-    int r = elementd_get_token(daemon, name, 0, NULL, NULL, NULL);
-
-    if (r == 0 || r == ELEMENTD_E_NOT_READY || r == ELEMENTD_E_FAILED) {
-        ctl_failure_say("\"%s\" was declared just now; try again", name);
-        return CTL_NOT_READY;
-    }
-    return ctl_failure_report(ctl, daemon, r, name, &ctl_failure_token_right);
-}
-
 /* ---- all ---- */
 
 /* How many are in one state. */
@@ -236,9 +216,9 @@ CtlStatus ctl_status(const Ctl *ctl)
     if (status != CTL_OK)
         return status;
     if (ctl->n_arguments > 0) {
-        one = ctl_status_find(&instances, ctl->arguments[0]);
+        one = ctl_instances_find(&instances, ctl->arguments[0]);
         if (!one)
-            return ctl_status_missing(ctl, daemon, ctl->arguments[0]);
+            return ctl_instances_missing(ctl, daemon, ctl->arguments[0]);
     }
     ctl_status_print(ctl, &output, &instances, one);
     return ctl_output_end(&output);

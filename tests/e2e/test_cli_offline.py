@@ -17,7 +17,8 @@ from harness.process import BUILD, environment
 
 CTL = BUILD / "elementctl"
 OK, OTHER, NO_INSTANCE, NOT_READY, FAILED, DENIED, NO_DAEMON = range(7)
-COMMANDS = ["token", "authorization", "list", "status", "rejected", "retry", "reload", "orphans", "check"]
+COMMANDS = ["token", "authorization", "list", "status", "watch", "wait", "rejected", "retry", "reload",
+            "orphans", "check"]
 
 TOKEN = {"parameters": {"token": "t0k3n=", "id": 7, "verifiedUSec": 5}}
 AUTHORIZATION = {"parameters": {"authorization": "User u, Organization o, Element e"}}
@@ -54,17 +55,27 @@ class FakeDaemon:
                 connection, _ = self.socket.accept()
             except OSError:
                 return
-            with connection:
-                data = b""
-                while part := connection.recv(65536):
-                    data += part
-                    while b"\0" in data:
-                        call, data = data.split(b"\0", 1)
-                        self.calls.append(json.loads(call))
-                        answer = self.answers.get(self.calls[-1]["method"], self.answer)
-                        if isinstance(answer, dict):
-                            answer = json.dumps(answer).encode()
+            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+
+    def talk(self, connection):
+        with connection:
+            data = b""
+            while part := connection.recv(65536):
+                data += part
+                while b"\0" in data:
+                    call, data = data.split(b"\0", 1)
+                    self.calls.append(json.loads(call))
+                    answer = self.answers.get(self.calls[-1]["method"], self.answer)
+                    if isinstance(answer, list):  # one a call, and the last one for ever
+                        answer = answer.pop(0) if len(answer) > 1 else answer[0]
+                    if answer is None:
+                        return
+                    if isinstance(answer, dict):
+                        answer = json.dumps(answer).encode()
+                    try:
                         connection.sendall(answer + b"\0")
+                    except BrokenPipeError:  # a client that did not wait
+                        return
 
 
 @pytest.fixture
@@ -116,6 +127,7 @@ def on_terminal(*arguments, env=None, columns=None):
 
 @pytest.mark.parametrize("arguments", [
     [], ["bogus"], ["token"], ["token", "a", "b"], ["authorization"], ["list", "a"], ["status", "a", "b"], ["check", "a"],
+    ["watch", "a", "b"], ["watch", "--timeout=1"], ["wait", "--json"], ["wait", "--timeout"], ["wait", "--timeout=x"],
     ["rejected"], ["rejected", "a", "b"], ["rejected", "a", "--json"], ["retry"], ["reload", "a"], ["orphans", "a"],
     ["--bogus"], ["-x"], ["--root"], ["--json=1"], ["list", "--wait"], ["check", "--socket=/a"], ["--wait=x", "token", "a"],
 ], ids=" ".join)
@@ -278,6 +290,112 @@ def test_denied(daemon):
         assert (done.returncode, done.stdout) == (DENIED, "")
         assert f"uid {os.geteuid()}) may not have the " in done.stderr
         assert f'to "{key}" in "elementd" of {daemon.root}/etc/elementd/instances.d/a.json' in done.stderr
+
+
+# --- watch and wait -----------------------------------------------------------------------
+
+def news(*rows):
+    """One answer to WatchInstances: the rows, each a reply that continues; an error ends them."""
+    return b"\0".join(json.dumps(row if "error" in row else {"parameters": {"instance": row}, "continues": True}).encode()
+                      for row in rows)
+
+
+def gone(name):
+    return error("io.elementd.NoSuchInstance", instance=name)
+
+
+def watching(daemon, listed, *answers):
+    daemon.answers = {"io.elementd.ListInstances": listing(*listed), "io.elementd.WatchInstances": list(answers)}
+
+
+def test_watch(daemon):
+    denied = error("io.elementd.TooManyWatches")
+    watching(daemon, [], news(row("b", hasToken=True), row("a", "waiting", problem="no\033[2J network"), gone("b")),
+             None, news(row("a", "ready"), denied))
+    done = ctl(daemon, "watch")
+    assert done.returncode == OTHER
+    assert done.stderr == "elementctl: elementd answered io.elementd.TooManyWatches\n"
+    lines = [line.split("  ", 1) for line in done.stdout.splitlines()]
+    assert all(len(time.strptime(line[0], "%H:%M:%S")) == 9 for line in lines)
+    assert [line[1] for line in lines] == ["b  ready  token", "a  waiting  no token  no?[2J network", "b  removed",
+                                           "a  ready  token"]
+    assert [call["method"].split(".")[-1] for call in daemon.calls] == ["ListInstances"] + ["WatchInstances"] * 3
+
+
+def test_watch_one(daemon):
+    watching(daemon, [row("a"), row("b")], news(row("b"), row("a", "failed"), gone("b")), news(row("a"), gone("a")))
+    done = ctl(daemon, "watch", "a", "--json")
+    assert (done.returncode, done.stderr) == (NO_INSTANCE, "")
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        row("a", "failed"), row("a"), {"name": "a", "isRemoved": True}]
+
+
+def test_watch_what_is_not_there(daemon):
+    watching(daemon, [row("b")])
+    daemon.answers["io.elementd.GetToken"] = gone("a")
+    for command in "watch", "wait":
+        done = ctl(daemon, command, "a")
+        assert (done.returncode, done.stdout) == (NO_INSTANCE, "")
+        assert 'no instance "a" is declared' in done.stderr
+
+
+def test_watch_without_a_daemon(root):
+    for command in "watch", "wait":
+        assert run(f"--root={root}", command).returncode == NO_DAEMON
+
+
+def test_watch_prints_at_once(daemon):
+    watching(daemon, [], news(row("a")))
+    process = subprocess.Popen([str(CTL), f"--root={daemon.root}", "watch"], stdout=subprocess.PIPE, text=True,
+                               env=environment())
+    try:
+        assert process.stdout.readline().endswith("  a  ready  token\n")
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+ABSENT = row("a", "creating", hasToken=False)
+
+
+@pytest.mark.parametrize("arguments", [[], ["a"], ["b", "a", "a"], ["--timeout=10", "a"]], ids=" ".join)
+def test_wait(daemon, arguments):
+    watching(daemon, [ABSENT, row("b")], news(row("b"), ABSENT, row("z", "failed"), gone("z")), None,
+             news(row("a", "waiting", hasToken=False), row("b"), row("a")))
+    done = ctl(daemon, "wait", *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (OK, "", "")
+
+
+def test_wait_for_none(daemon):
+    watching(daemon, [], news(row("b")))
+    assert ctl(daemon, "wait").returncode == OK
+
+
+def test_wait_for_what_fails(daemon):
+    """A token counts, whatever the state; without one, what has failed is not waited for."""
+    watching(daemon, [row("a"), row("b")], news(row("a", "failed", hasToken=True), ABSENT | {"name": "b"},
+                                                row("b", "failed", hasToken=False, problem="bad")))
+    done = ctl(daemon, "wait", "a", "b")
+    assert (done.returncode, done.stderr) == (FAILED, 'elementctl: "b" failed: bad; more: elementctl status b\n')
+
+
+def test_wait_for_what_goes(daemon):
+    watching(daemon, [ABSENT], news(ABSENT, gone("a")))
+    done = ctl(daemon, "wait")
+    assert (done.returncode, done.stderr) == (
+        NO_INSTANCE, 'elementctl: no instance "a" is declared; those that are: elementctl list\n')
+
+
+def test_wait_too_long(daemon):
+    watching(daemon, [ABSENT, row("b")], news(ABSENT, row("b")))
+    begin = time.monotonic()
+    done = ctl(daemon, "wait", "--timeout=1")
+    assert 1 <= time.monotonic() - begin < 5
+    assert (done.returncode, done.stderr) == (
+        NOT_READY, 'elementctl: "a" has no token yet; it is creating; more: elementctl status a\n')
+    assert ctl(daemon, "wait", "b", "--timeout=0").returncode == OK
 
 
 # --- reload, retry, rejected, orphans ------------------------------------------------------

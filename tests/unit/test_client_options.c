@@ -39,6 +39,11 @@ static const Row rows[] = {
     {{"--wait=0"}, "", {.given = CTL_OPTION_WAIT}, NULL},
     {{"--wait=30"}, "", {.given = CTL_OPTION_WAIT, .wait = 30 * USEC_PER_SEC}, NULL},
     {{"--wait=3600"}, "", {.given = CTL_OPTION_WAIT, .wait = WAIT_MAX_USEC}, NULL},
+    {{"--timeout=0"}, "", {.given = CTL_OPTION_TIMEOUT}, NULL},
+    {{"--timeout", "30", "x"},
+     "x ",
+     {.given = CTL_OPTION_TIMEOUT, .timeout = 30 * USEC_PER_SEC},
+     NULL},
     {{"--", "--json", "-h"}, "--json -h ", {}, NULL},
     {{"-"}, "- ", {}, NULL},
     {{"-h"}, "", {.given = CTL_OPTION_HELP}, NULL},
@@ -52,6 +57,8 @@ static const Row rows[] = {
      NULL,
      {},
      "--wait takes seconds from 0 to 3600, not \"99999999999999999999\""},
+    {{"--timeout=3601"}, NULL, {}, "--timeout takes seconds from 0 to 3600, not \"3601\""},
+    {{"--timeout"}, NULL, {}, "--timeout needs a value: --timeout=SEC"},
     {{"--root"}, NULL, {}, "--root needs a value: --root=DIR"},
     {{"--root="}, NULL, {}, "--root takes a folder, not \"\""},
     {{"--socket="}, NULL, {}, "--socket takes the path of a socket, not \"\""},
@@ -91,6 +98,7 @@ static void test_options(void **state)
         assert_string_equal(buffer_data(&rest), rows[i].rest);
         assert_int_equal(options.given, rows[i].options.given);
         assert_int_equal(options.wait, rows[i].options.wait);
+        assert_int_equal(options.timeout, rows[i].options.timeout);
         assert_string_equal(options.root ? options.root : "-",
                             rows[i].options.root ? rows[i].options.root : "-");
         assert_string_equal(options.socket ? options.socket : "-",
@@ -141,6 +149,12 @@ static void test_commands(void **state)
         {"status", 0, 0, NULL},
         {"status", 0, 1, NULL},
         {"status", 0, 2, "too many arguments: status takes [NAME]"},
+        {"watch", CTL_OPTION_JSON, 1, NULL},
+        {"watch", 0, 2, "too many arguments: watch takes [NAME]"},
+        {"watch", CTL_OPTION_TIMEOUT, 0, "watch takes no --timeout"},
+        {"wait", CTL_OPTION_TIMEOUT, 0, NULL},
+        {"wait", 0, 1000, NULL},
+        {"wait", CTL_OPTION_JSON, 0, "wait takes no --json"},
         {"rejected", CTL_OPTION_ROOT, 1, NULL},
         {"rejected", 0, 0, "rejected needs NAME"},
         {"rejected", 0, 2, "too many arguments: rejected takes NAME"},
