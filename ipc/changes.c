@@ -81,6 +81,7 @@ const Served *changes_find(const Changes *changes, uint64_t seen)
 
     TAILQ_FOREACH_REVERSE(served, &changes->instances, ChangesList, change_link)
     {
+        /* cppcheck-suppress uninitvar; TAILQ_FOREACH_REVERSE() sets it */
         if (served->change <= seen)
             break;
         found = served;

@@ -157,9 +157,10 @@ static void fuzz_stream(const uint8_t *data, size_t size, uid_t uid, size_t piec
         size_t n = piece;
         char *space;
 
-        if (session_need(&session) == SESSION_NEEDS_CHANGE && session_is_watching(&session)) {
+        /* Nothing happens any more, here. */
+        if (session_need(&session) == SESSION_NEEDS_CHANGE && session_is_watching(&session))
             break;
-        } else if (session_need(&session) == SESSION_NEEDS_CHANGE) {
+        if (session_need(&session) == SESSION_NEEDS_CHANGE) {
             session_answer_again(&session, true);
         } else if (session_need(&session) == SESSION_NEEDS_BYTES && size > 0) {
             size_t room;

@@ -356,7 +356,7 @@ static size_t read_news(int fd, char *last, size_t size)
 /* All of many instances are told in pieces, and who does not read costs nothing however often they change. */
 static void test_watch_many(void **state)
 {
-    static char names[BACKEND_INSTANCES_MAX][8];
+    static char names[BACKEND_INSTANCES_MAX][16];
     char last[1024];
     int fd, other;
 

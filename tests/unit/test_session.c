@@ -1121,7 +1121,7 @@ static void test_watch_instances_after_removal(void **state)
 /* What is not for the caller is passed over in pieces as well. */
 static void test_watch_instances_of_others(void **state)
 {
-    static char names[BACKEND_INSTANCES_MAX][8];
+    static char names[BACKEND_INSTANCES_MAX][16];
     unsigned n_rounds = 0;
 
     (void)state;
