@@ -184,8 +184,9 @@ static int conn_arm(Conn *conn, short events)
     };
     int r;
 
+    /* A watch may follow a call that had a deadline, and event_add() without one leaves the old one there. */
     if (events == conn->armed && !has_deadline)
-        return event_remove_timer(conn->event) < 0 ? -EIO : 0;
+        return is_waiting && event_remove_timer(conn->event) < 0 ? -EIO : 0;
     if (events != conn->armed) {
         r = conn_disarm(conn);
         if (r < 0)

@@ -398,6 +398,45 @@ def test_elementctl_waits_for_a_token(site):
     assert (done.returncode, done.stdout) == (CTL_OK, site.platform.instances()[0]["token"] + "\n")
 
 
+# --- watching ---
+
+def test_a_watch_is_told_of_the_token_when_it_comes(site):
+    site.simple("one")
+    site.platform.fault("delay", method="POST", ms=600)
+    site.start()
+    with site.connect() as varlink, site.connect() as all_of_them:
+        varlink.send("io.elementd.WatchToken", {"instance": "one"}, more=True)
+        all_of_them.send("io.elementd.WatchInstances", more=True)
+        assert json.loads(varlink.receive_bytes()) == {"parameters": {}, "continues": True}
+        told = json.loads(varlink.receive_bytes())
+        instance = site.platform.instances()[0]
+        assert told == {"parameters": {"token": instance["token"], "id": instance["id"]}, "continues": True}
+        states = []
+        while not states or states[-1] != ("ready", True):
+            row = json.loads(all_of_them.receive_bytes())["parameters"]["instance"]
+            states.append((row["state"], row["hasToken"]))
+        assert ("creating", False) in states
+
+
+def test_elementctl_waits_for_all(site):
+    site.simple("one", "two")
+    site.platform.fault("delay", method="POST", ms=400)
+    site.start()
+    done = site.ctl("wait", "--timeout=20")
+    assert (done.returncode, done.stdout, done.stderr) == (CTL_OK, "", "")
+    assert {row["hasToken"] for row in site.instances().values()} == {True}
+    done = site.ctl("wait", "one", "three", "--timeout=20")
+    assert done.returncode == CTL_NO_INSTANCE and '"three"' in done.stderr
+
+
+def test_elementctl_gives_up_waiting(site):
+    site.simple("one")
+    site.platform.fault("hang", method="POST")
+    site.start()
+    done = site.ctl("wait", "--timeout=1")
+    assert done.returncode == CTL_NOT_READY and '"one" has no token yet; it is creating' in done.stderr
+
+
 def test_the_client_library_links_no_more_than_it_needs():
     """libcurl costs every start of a command milliseconds."""
     linked = os.popen(f"ldd '{BUILD}/elementctl' '{BUILD}/libelementd.so'").read()
