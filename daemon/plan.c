@@ -7,6 +7,21 @@
 /* For what was found but cannot be used: somebody has to mend it on the platform. */
 #define PLAN_LOOK_AGAIN_USEC RETRY_MAX_USEC
 
+/*
+ * The two rules of plan.h, each of which tests/torture/ builds a daemon without, to show that it would be caught.
+ * At compile time: no environment makes a daemon that is installed break them.
+ */
+#ifdef PLAN_TEST_NO_INTENT
+#define PLAN_HEEDS_INTENT false
+#else
+#define PLAN_HEEDS_INTENT true
+#endif
+#ifdef PLAN_TEST_NO_LOOK_UP
+#define PLAN_HEEDS_LOOK_UP false
+#else
+#define PLAN_HEEDS_LOOK_UP true
+#endif
+
 static Plan plan_rest(ServedState state, PlanProblem problem, usec_t due)
 {
     return (Plan){.step = PLAN_REST, .state = state, .problem = problem, .due = due};
@@ -98,10 +113,16 @@ static Plan plan_keep(const PlanFacts *facts)
     return plan;
 }
 
+/* The platform may still be working on a POST, or have made an instance of which nobody was told. */
+static bool plan_is_unknown(const PlanFacts *facts)
+{
+    return PLAN_HEEDS_INTENT && facts->intent == PLAN_INTENT_UNKNOWN;
+}
+
 /* When the look-up must have begun whose "not there" allows a POST. */
 static usec_t plan_look_up_needed(const PlanFacts *facts)
 {
-    if (facts->intent == PLAN_INTENT_UNKNOWN)
+    if (plan_is_unknown(facts))
         return plan_later(facts->wanted, facts->intent_until);
     return facts->wanted;
 }
@@ -111,8 +132,7 @@ static Plan plan_look_up(const PlanFacts *facts)
 {
     usec_t next;
 
-    if (facts->intent != PLAN_INTENT_UNKNOWN || facts->now >= facts->intent_until ||
-        facts->looked_up == 0)
+    if (!plan_is_unknown(facts) || facts->now >= facts->intent_until || facts->looked_up == 0)
         return plan_do(PLAN_LOOK_UP, SERVED_LOOKING_UP);
     /* It may still be working on the POST: ask now and then, and once more when it cannot be any longer. */
     next = plan_sooner(clock_add(facts->looked_up, facts->look_up_pause), facts->intent_until);
@@ -159,12 +179,13 @@ static Plan plan_obtain(const PlanFacts *facts)
         return plan_do(PLAN_LOOK_UP, SERVED_LOOKING_UP);
     }
     if (facts->intent == PLAN_INTENT_WRITTEN && !facts->is_intent_stale) {
-        if (facts->is_durable)
+        if (facts->is_durable || !PLAN_HEEDS_INTENT)
             return plan_do(PLAN_CREATE, SERVED_CREATING);
         return facts->is_store_well ? plan_rest(SERVED_CREATING, PLAN_PROBLEM_NONE, USEC_INFINITY)
                                     : plan_rest(SERVED_WAITING, PLAN_PROBLEM_STORE, USEC_INFINITY);
     }
-    if (facts->looked_up != 0 && facts->looked_up >= plan_look_up_needed(facts))
+    if (!PLAN_HEEDS_LOOK_UP ||
+        (facts->looked_up != 0 && facts->looked_up >= plan_look_up_needed(facts)))
         return plan_begin(facts);
     return plan_look_up(facts);
 }

@@ -10,7 +10,10 @@ UNIT_PROGRAMS  := $(UNIT_SRCS:%.c=$(BUILD)/%)
 FUZZ_PROGRAMS  := $(FUZZ_SRCS:tests/%.c=$(BUILD)/%)
 BENCH_PROGRAMS := $(BENCH_SRCS:tests/%.c=$(BUILD)/%)
 FAULTS         := $(if $(FAULT_SRCS),$(BUILD)/tests/libfaults.so)
-TEST_OBJS      := $(call objs,$(UNIT_SRCS) $(UNIT_HELP) $(FUZZ_SRCS) tests/fuzz/replay.c \
+# Daemons that break a promise, for the torture test to catch (daemon/plan.c says how).
+BROKEN_DAEMONS := $(addprefix $(BUILD)/tests/torture/elementd-,no-intent no-look-up)
+BROKEN_PLANS   := $(addprefix $(BUILD)/tests/torture/plan-,no-intent.o no-look-up.o)
+TEST_OBJS      := $(BROKEN_PLANS) $(call objs,$(UNIT_SRCS) $(UNIT_HELP) $(FUZZ_SRCS) tests/fuzz/replay.c \
                     $(BENCH_SRCS) $(FAULT_SRCS))
 
 # A unit program is its test_*.c, the other files of tests/unit/ (helpers that all of
@@ -37,8 +40,17 @@ $(call objs,$(FAULT_SRCS)): OBJ_FLAGS := -fvisibility=default -fno-sanitize=all
 $(FAULTS): $(call objs,$(FAULT_SRCS))
 	$(call say,LINK)$(CC) -shared $(LDFLAGS) -o $@ $^ -ldl
 
+# One object each: with a plan of its own before it, the archive's is not taken.
+$(BUILD)/tests/torture/plan-no-intent.o:  OBJ_FLAGS := -DPLAN_TEST_NO_INTENT
+$(BUILD)/tests/torture/plan-no-look-up.o: OBJ_FLAGS := -DPLAN_TEST_NO_LOOK_UP
+$(BROKEN_PLANS): daemon/plan.c $(BUILD)/.flags
+	@mkdir -p $(@D)
+	$(call say,CC  )$(COMPILE) $(WERROR_FLAG) $(OBJ_FLAGS) -MMD -MP -c -o $@ $<
+$(BROKEN_DAEMONS): $(BUILD)/tests/torture/elementd-%: $(BUILD)/daemon/main.o $(BUILD)/tests/torture/plan-%.o $(HOUSE)
+	$(call say,LINK)$(LINK) -pie -o $@ $^ $(HOUSE_LIBS)
+
 .PHONY: tests
-tests: all $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(BENCH_PROGRAMS) $(FAULTS) ## build the tests without running them
+tests: all $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(BENCH_PROGRAMS) $(FAULTS) $(BROKEN_DAEMONS) ## build the tests without running them
 
 # --- Running -------------------------------------------------------------------
 #
@@ -89,6 +101,19 @@ endif
 demo: deps ## see the daemon at work against the sandbox
 	+@$(MAKE) --no-print-directory all
 	ELEMENTD_BUILD=$(abspath $(BUILD)) tests/demo/run
+
+# --- Torture -------------------------------------------------------------------
+
+TORTURE_CYCLES    ?= 1000
+TORTURE_INSTANCES ?= 50
+TORTURE_SEED      ?=# any; the same one makes the same choices again
+TORTURE_FLAGS     ?=
+
+.PHONY: torture
+torture: deps ## kill -9 the daemon TORTURE_CYCLES (1000) times, and look for what was lost or doubled
+	+@$(MAKE) --no-print-directory all $(FAULTS)
+	ELEMENTD_BUILD=$(abspath $(BUILD)) tests/torture/run --cycles=$(TORTURE_CYCLES) \
+	    --instances=$(TORTURE_INSTANCES) $(addprefix --seed=,$(TORTURE_SEED)) $(TORTURE_FLAGS)
 
 # --- Fuzzing and benchmarks ----------------------------------------------------
 

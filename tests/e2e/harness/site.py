@@ -75,6 +75,7 @@ class Site:
         self.tokens = Canaries()   # which the records may hold too
         self.user = self.secrets.new("the user secret")
         self.organization = self.secrets.new("the organization secret")
+        self.program = BUILD / "elementd"
         self.platforms, self.daemons, self.connections, self.complaints = [], [], [], []
 
     # --- the platform ---
@@ -152,7 +153,7 @@ class Site:
             injected = Faults(self.directory, f"daemon{len(self.daemons)}")
             injected.set(*rules)
             extra |= injected.environment()
-        command = [BUILD / "elementd", f"--root={self.root}", *arguments]
+        command = [self.program, f"--root={self.root}", *arguments]
         process = Process(command, self.directory / "elementd.log", extra | (env or {}), prepare, pass_fds)
         daemon = Daemon(self, process, injected)
         self.daemons.append(daemon)
