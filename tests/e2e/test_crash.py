@@ -12,23 +12,30 @@ CHANGES = ["fsync", "fdatasync", "ftruncate", "rename", "renameat", "renameat2",
            "mkdirat", "write", "writev", "pwrite", "connect", "send", "sendto", "sendmsg"]
 ANY_CHANGE = f"@({'|'.join(CHANGES)})"
 
+HOSTS = 8  # at a time
+
 # To the platform, on a connection of its own, so that the n-th request is the n-th call.
 SENDS = "@(write|writev|send|sendto|sendmsg):path=tcp*"
 
 
-def provisioned(site):
+def provisioned(site, names=("one",)):
     """How the story must end, whatever happened: told as a list of what is wrong."""
-    token = site.token("one", timeout=30)
-    rows = site.platform.instances()
     wrong = []
-    if len(rows) != 1:
-        wrong.append(f"{len(rows)} instances on the platform")
-    elif rows[0]["token"] != token:
-        wrong.append("the token served is not the instance's")
-    record = site.record("one")
-    if not record or record.get("token") != token:
-        wrong.append("the token served is not on disk")
+    for name in names:
+        token = site.token(name, timeout=30)
+        rows = [row for row in site.platform.instances() if row["name"] == name]
+        if len(rows) != 1:
+            wrong.append(f"{name} has {len(rows)} instances on the platform")
+        elif rows[0]["token"] != token:
+            wrong.append(f"the token served for {name} is not the instance's")
+        record = site.record(name)
+        if not record or record.get("token") != token:
+            wrong.append(f"the token served for {name} is not on disk")
     return wrong
+
+
+def is_recorded(site, names=("one",)):
+    return all((site.record(name) or {}).get("token") for name in names)
 
 
 def has_intent(site):
@@ -58,11 +65,20 @@ def test_killed_between_intent_and_post(site):
     assert len(site.platform.posts()) == 1
 
 
+def test_killed_between_the_header_of_the_post_and_its_body(site):
+    crash_at(site, f"{SENDS}:n=2:kill=after")
+    assert has_intent(site) and site.platform.posts() == []
+    site.start()
+    assert provisioned(site) == []
+    assert len(site.platform.posts()) == 1
+
+
 def test_killed_between_post_and_answer(site):
     """The platform carries the request out when nobody waits for it any more."""
     site.platform.settings(delayMs=600)
-    crash_at(site, f"{SENDS}:n=2:kill=after")
-    assert has_intent(site)
+    crash_at(site, f"{SENDS}:n=3:kill=after")
+    wait_until(site.platform.posts, "the platform works on it")
+    assert has_intent(site) and site.platform.instances() == []
     site.start()
     assert provisioned(site) == []
     assert len(site.platform.posts()) == 1
@@ -126,43 +142,61 @@ def test_killed_by_hand_while_the_platform_is_creating(site):
     assert len(site.platform.instances()) == 3
 
 
-def calls_of_a_provisioning():
+def calls_of_a_provisioning(names):
     """How many calls one undisturbed provisioning makes that a crash could come between."""
     site = Site()
     try:
-        site.simple("one")
+        site.simple(*names)
         daemon = site.start(wait=False, faults=True)
-        wait_until(lambda: (site.record("one") or {}).get("token"), "the record is there")
-        site.wait_for_state("one", "ready")
+        wait_until(lambda: is_recorded(site, names), "the records are there")
+        for name in names:
+            site.wait_for_state(name, "ready")
         return len(daemon.faults.calls("|".join(CHANGES)))
     finally:
         site.remove()
 
 
+def kill_at(number, moment, names):
+    """A host whose daemon is on its way to that call."""
+    host = Site()
+    try:
+        host.simple(*names, request_timeout_sec=1)
+        host.start(f"{ANY_CHANGE}:n={number}:kill={moment}", wait=False)
+    except BaseException:
+        host.remove()
+        raise
+    return host
+
+
+def killed_or_done(host, names):
+    """Whether it was killed; if not, it is now."""
+    ended = host.daemon.process
+    wait_until(lambda: not ended.is_running() or is_recorded(host, names), "it gets somewhere")
+    is_killed = not ended.is_running()
+    ended.kill()
+    return is_killed
+
+
 @pytest.mark.timeout(150)
-def test_killed_at_each_call_in_turn():
-    """Before each of them: six hosts at a time, since they mostly wait."""
-    n_calls = calls_of_a_provisioning()
+@pytest.mark.parametrize("names", [("one",), ("one", "two", "three")], ids=["alone", "sharing-commits"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_at_each_call_in_turn(moment, names):
+    """Several hosts at a time, since they mostly wait."""
+    n_calls = calls_of_a_provisioning(names)
     assert 10 < n_calls < 400, n_calls
     wrong, n_killed = [], 0
-    for first in range(1, n_calls + 1, 6):
-        hosts = []
+    for first in range(1, n_calls + 1, HOSTS):
+        hosts = {}
         try:
-            for number in range(first, min(first + 6, n_calls + 1)):
-                host = Site()
-                hosts.append((number, host))
-                host.simple("one", request_timeout_sec=1)
-                host.start(f"{ANY_CHANGE}:n={number}:kill=before", wait=False)
-            for number, host in hosts:
-                ended = host.daemon.process
-                wait_until(lambda: not ended.is_running() or (host.record("one") or {}).get("token"), "it gets somewhere")
-                n_killed += not ended.is_running()
-                ended.kill()
+            for number in range(first, min(first + HOSTS, n_calls + 1)):
+                hosts[number] = kill_at(number, moment, names)
+            for host in hosts.values():
+                n_killed += killed_or_done(host, names)
                 host.start()
-            for number, host in hosts:
-                wrong += [f"call {number}: {what}" for what in provisioned(host) + host.close()]
+            for number, host in hosts.items():
+                wrong += [f"call {number}: {what}" for what in provisioned(host, names) + host.close()]
         finally:
-            for _, host in hosts:
+            for host in hosts.values():
                 host.remove()
     assert not wrong, "\n".join(wrong)
     # The last ones may come after what is waited for.
