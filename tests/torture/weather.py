@@ -70,12 +70,20 @@ def verifying(choose):
     ))
 
 
+def denying(choose):
+    """Instances that are there are said not to be, while the list cannot be had: no reason to create them again."""
+    failure = choose.choice(({"action": "status", "status": 502}, {"action": "reset"}, {"action": "truncate", "bytes": 9}))
+    return READING | {"action": "status", "status": 404}, LISTING | failure
+
+
 def on_platform(choose):
     """The rules of one cycle, mostly none or a few."""
     rules = []
-    for kind, likelihood in ((creating, 0.6), (creating, 0.3), (looking_up, 0.15), (verifying, 0.3)):
+    for kind, likelihood in ((creating, 0.6), (creating, 0.3), (looking_up, 0.25), (verifying, 0.3)):
         if choose.random() < likelihood:
             rules.append(kind(choose) | {"skip": choose.choice((0, 0, 1, 5)), "count": choose.choice((1, 3, 10, -1))})
+    if choose.random() < 0.08:
+        rules += [rule | {"count": -1} for rule in denying(choose)]
     return rules
 
 
