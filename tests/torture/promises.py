@@ -132,10 +132,11 @@ class Promises:
             instance = self.instances.setdefault(row["id"], Instance(row["id"], name_of(row), row["token"], {row["token"]}))
             assert instance.token == row["token"], "the sandbox does not change tokens by itself"
         living = {row["id"] for row in rows}
-        counts = Counter(name_of(row) for row in rows)
-        for name, count in counts.items():
+        for name, count in Counter(name_of(row) for row in rows).items():
             if count > 1:
-                self.tell(DOUBLED, (name, count), f"{name} has {count} instances on the platform")
+                created = sorted(row["createdUSec"] for row in rows if name_of(row) == name)
+                self.tell(DOUBLED, (name, count), f"{name} has {count} instances on the platform, the last two of them "
+                                                  f"created {(created[-1] - created[-2]) / 1e6:.2f} s apart")
         for instance in self.instances.values():
             if instance.id not in living and not instance.is_removed:
                 self.tell(LOST, instance.id, f"instance {instance.id} of {instance.name} was deleted")
