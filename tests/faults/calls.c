@@ -41,20 +41,94 @@ static size_t calls_limit(const FaultsVerdict *verdict, size_t size)
     return size < verdict->short_max ? size : verdict->short_max;
 }
 
+/* ---- what is recorded ---- */
+
+/* Returns `result`, so that a call can end with it. */
+static int calls_record_path(const char *function, int from_fd, const char *from, int fd,
+                             const char *path, int result)
+{
+    FaultsDeed deed = {
+        .function = function,
+        .fd = fd,
+        .path = path,
+        .from_fd = from_fd,
+        .from = from,
+        .file_fd = -1,
+        .result = result < 0 ? -errno : result,
+    };
+
+    faults_record(&deed);
+    return result;
+}
+
+static int calls_record_fd(const char *function, int fd, int result)
+{
+    FaultsDeed deed = {
+        .function = function,
+        .fd = fd,
+        .file_fd = fd,
+        .result = result < 0 ? -errno : result,
+    };
+
+    faults_record(&deed);
+    return result;
+}
+
+static ssize_t calls_record_content(const char *function, int fd, const struct iovec *pieces,
+                                    size_t n, int64_t offset, ssize_t result)
+{
+    FaultsDeed deed = {
+        .function = function,
+        .fd = fd,
+        .file_fd = fd,
+        .pieces = pieces,
+        .n_pieces = n,
+        .offset = offset,
+        .result = result < 0 ? -errno : result,
+    };
+
+    faults_record(&deed);
+    return result;
+}
+
+static size_t calls_sum(const struct iovec *pieces, size_t n)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += pieces[i].iov_len;
+    return sum;
+}
+
+static void calls_record_message(const char *function, int fd, const struct iovec *pieces, size_t n)
+{
+    FaultsDeed deed = {
+        .function = function,
+        .fd = fd,
+        .file_fd = fd,
+        .pieces = pieces,
+        .n_pieces = n,
+        .is_before = true,
+        .result = (long)calls_sum(pieces, n),
+    };
+
+    faults_record(&deed);
+}
+
 /* ---- files ---- */
 
 int fsync(int fd)
 {
     FaultsVerdict verdict = faults_begin("fsync", fd, NULL, 0);
 
-    return (int)CALLS_RUN(verdict, SYS_fsync, fd);
+    return calls_record_fd("fsync", fd, (int)CALLS_RUN(verdict, SYS_fsync, fd));
 }
 
 int fdatasync(int fd)
 {
     FaultsVerdict verdict = faults_begin("fdatasync", fd, NULL, 0);
 
-    return (int)CALLS_RUN(verdict, SYS_fdatasync, fd);
+    return calls_record_fd("fdatasync", fd, (int)CALLS_RUN(verdict, SYS_fdatasync, fd));
 }
 
 int ftruncate(int fd, off_t size)
@@ -68,7 +142,18 @@ static int calls_open(const char *function, int fd, const char *path, int flags,
 {
     FaultsVerdict verdict = faults_begin(function, fd, path, 0);
 
-    return (int)CALLS_RUN(verdict, SYS_openat, fd, path, flags, mode);
+    int result = (int)CALLS_RUN(verdict, SYS_openat, fd, path, flags, mode);
+    FaultsDeed deed = {
+        .function = "create",
+        .fd = fd,
+        .path = path,
+        .file_fd = result,
+        .result = result < 0 ? -errno : result,
+    };
+
+    if (flags & (O_CREAT | O_TRUNC))
+        faults_record(&deed);
+    return result;
 }
 
 static mode_t calls_mode(int flags, va_list list)
@@ -131,7 +216,9 @@ static int calls_rename(const char *function, int from_fd, const char *from, int
 {
     FaultsVerdict verdict = faults_begin(function, to_fd, to, 0);
 
-    return (int)CALLS_RUN(verdict, SYS_renameat2, from_fd, from, to_fd, to, flags);
+    return calls_record_path(
+        "rename", from_fd, from, to_fd, to,
+        (int)CALLS_RUN(verdict, SYS_renameat2, from_fd, from, to_fd, to, flags));
 }
 
 int rename(const char *from, const char *to)
@@ -153,28 +240,40 @@ int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 {
     FaultsVerdict verdict = faults_begin("linkat", to_fd, to, 0);
 
-    return (int)CALLS_RUN(verdict, SYS_linkat, from_fd, from, to_fd, to, flags);
+    return calls_record_path("link", from_fd, from, to_fd, to,
+                             (int)CALLS_RUN(verdict, SYS_linkat, from_fd, from, to_fd, to, flags));
 }
 
 int unlinkat(int fd, const char *path, int flags)
 {
     FaultsVerdict verdict = faults_begin("unlinkat", fd, path, 0);
 
-    return (int)CALLS_RUN(verdict, SYS_unlinkat, fd, path, flags);
+    return calls_record_path("unlink", -1, NULL, fd, path,
+                             (int)CALLS_RUN(verdict, SYS_unlinkat, fd, path, flags));
 }
 
 int unlink(const char *path)
 {
     FaultsVerdict verdict = faults_begin("unlink", AT_FDCWD, path, 0);
 
-    return (int)CALLS_RUN(verdict, SYS_unlinkat, AT_FDCWD, path, 0);
+    return calls_record_path("unlink", -1, NULL, AT_FDCWD, path,
+                             (int)CALLS_RUN(verdict, SYS_unlinkat, AT_FDCWD, path, 0));
 }
 
 int mkdirat(int fd, const char *path, mode_t mode)
 {
     FaultsVerdict verdict = faults_begin("mkdirat", fd, path, 0);
 
-    return (int)CALLS_RUN(verdict, SYS_mkdirat, fd, path, mode);
+    return calls_record_path("mkdir", -1, NULL, fd, path,
+                             (int)CALLS_RUN(verdict, SYS_mkdirat, fd, path, mode));
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+    FaultsVerdict verdict = faults_begin("mkdir", AT_FDCWD, path, 0);
+
+    return calls_record_path("mkdir", -1, NULL, AT_FDCWD, path,
+                             (int)CALLS_RUN(verdict, SYS_mkdirat, AT_FDCWD, path, mode));
 }
 
 /* ---- reading and writing ---- */
@@ -196,17 +295,12 @@ ssize_t __read_chk(int fd, void *data, size_t size, size_t room)
 ssize_t write(int fd, const void *data, size_t size)
 {
     FaultsVerdict verdict = faults_begin("write", fd, NULL, size);
+    struct iovec piece = {(void *)data, size};
 
-    return CALLS_RUN(verdict, SYS_write, fd, data, calls_limit(&verdict, size));
-}
-
-static size_t calls_sum(const struct iovec *pieces, size_t n)
-{
-    size_t sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += pieces[i].iov_len;
-    return sum;
+    calls_record_message("write", fd, &piece, 1);
+    return calls_record_content(
+        "write", fd, &piece, 1, -1,
+        CALLS_RUN(verdict, SYS_write, fd, data, calls_limit(&verdict, size)));
 }
 
 ssize_t writev(int fd, const struct iovec *pieces, int n)
@@ -214,18 +308,27 @@ ssize_t writev(int fd, const struct iovec *pieces, int n)
     size_t size = calls_sum(pieces, n > 0 ? (size_t)n : 0);
     FaultsVerdict verdict = faults_begin("writev", fd, NULL, size);
 
+    ssize_t result;
+
+    calls_record_message("write", fd, pieces, n > 0 ? (size_t)n : 0);
     /* Of the first piece only, which is a short write too. */
     if (n > 0 && verdict.short_max < size)
-        return CALLS_RUN(verdict, SYS_write, fd, pieces[0].iov_base,
-                         calls_limit(&verdict, pieces[0].iov_len));
-    return CALLS_RUN(verdict, SYS_writev, fd, pieces, n);
+        result = CALLS_RUN(verdict, SYS_write, fd, pieces[0].iov_base,
+                           calls_limit(&verdict, pieces[0].iov_len));
+    else
+        result = CALLS_RUN(verdict, SYS_writev, fd, pieces, n);
+    return calls_record_content("write", fd, pieces, n > 0 ? (size_t)n : 0, -1, result);
 }
 
 static ssize_t calls_pwrite(int fd, const void *data, size_t size, off_t offset)
 {
     FaultsVerdict verdict = faults_begin("pwrite", fd, NULL, size);
 
-    return CALLS_RUN(verdict, SYS_pwrite64, fd, data, calls_limit(&verdict, size), offset);
+    struct iovec piece = {(void *)data, size};
+
+    return calls_record_content(
+        "write", fd, &piece, 1, offset,
+        CALLS_RUN(verdict, SYS_pwrite64, fd, data, calls_limit(&verdict, size), offset));
 }
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
@@ -264,7 +367,9 @@ int accept(int fd, struct sockaddr *address, socklen_t *size)
 ssize_t send(int fd, const void *data, size_t size, int flags)
 {
     FaultsVerdict verdict = faults_begin("send", fd, NULL, size);
+    struct iovec piece = {(void *)data, size};
 
+    calls_record_message("send", fd, &piece, 1);
     return CALLS_RUN(verdict, SYS_sendto, fd, data, calls_limit(&verdict, size), flags, NULL, 0);
 }
 
@@ -285,6 +390,7 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
                                                                      message->msg_namelen, size)
                                               : faults_begin("sendmsg", fd, NULL, size);
 
+    calls_record_message("send", fd, message->msg_iov, message->msg_iovlen);
     return CALLS_RUN(verdict, SYS_sendmsg, fd, message, flags);
 }
 

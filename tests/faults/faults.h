@@ -24,6 +24,12 @@
  *
  *     boot-time microseconds, thread, function, object, bytes, verdict (separated by tabs)
  *
+ * $ELEMENTD_FAULTS_RECORD names a file to which each change of files and each message to a UNIX socket is added
+ * with its content: a message before it is sent, a change after it was made, so that whatever stands above a line
+ * has happened when that line's has. One line each:
+ *
+ *     realtime microseconds, function, object, from, inode, offset, result (-errno), content in hex (tabs between)
+ *
  * Nothing is allocated and no lock is taken, so that a call from a signal handler is as good as another. What
  * libc calls within itself (stdio, the resolver) is not seen.
  */
@@ -33,6 +39,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 /* Ours must neither hide nor be hidden by what the program calls so. */
 #pragma GCC visibility push(hidden)
@@ -100,5 +107,26 @@ FaultsVerdict faults_begin_address(const char *function, const struct sockaddr *
 long faults_end(const FaultsVerdict *verdict, long result);
 
 int64_t faults_clock_offset(void);
+
+/* The object of a call, in at least FAULTS_OBJECT_MAX bytes; `fd` and `path` as in openat(2), or `path` NULL. */
+void faults_format_object(int fd, const char *path, char *ret_object);
+
+/* ---- record.c ---- */
+
+typedef struct FaultsDeed {
+    const char *function;
+    int fd; /* and `path`: as in openat(2) */
+    const char *path;
+    int from_fd;
+    const char *from; /* NULL: it has no second path */
+    int file_fd;      /* whose inode it is about; -1: none */
+    const struct iovec *pieces;
+    size_t n_pieces;
+    int64_t offset; /* of the content; -1: it ends where the file stands now */
+    bool is_before; /* told before the call, which is kept for messages */
+    long result;    /* that of the call, -errno, or the size of the message */
+} FaultsDeed;
+
+void faults_record(const FaultsDeed *deed);
 
 #pragma GCC visibility pop

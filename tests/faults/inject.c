@@ -175,6 +175,14 @@ static void inject_format_path(int fd, const char *path, char *object)
     (void)snprintf(object + used, FAULTS_OBJECT_MAX - used, "%s", path);
 }
 
+void faults_format_object(int fd, const char *path, char *ret_object)
+{
+    if (path)
+        inject_format_path(fd, path, ret_object);
+    else
+        inject_format_fd(fd, ret_object);
+}
+
 /* ---- verdicts ---- */
 
 static void inject_log(const char *function, const char *object, size_t size,
@@ -240,12 +248,8 @@ FaultsVerdict faults_begin(const char *function, int fd, const char *path, size_
     char object[FAULTS_OBJECT_MAX] = "";
 
     if (table && (table->n_rules > 0 || inject_log_fd >= 0)) {
-        if (table->has_path || inject_log_fd >= 0) {
-            if (path)
-                inject_format_path(fd, path, object);
-            else
-                inject_format_fd(fd, object);
-        }
+        if (table->has_path || inject_log_fd >= 0)
+            faults_format_object(fd, path, object);
         verdict = inject_judge(table, function, object, size);
     }
     errno = saved;
