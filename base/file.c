@@ -96,6 +96,10 @@ static int file_write_all(int fd, struct iovec *pieces, size_t n)
     return 0;
 }
 
+/* Of a document that can be seen, but of which nobody knows yet that it would be after a power cut. */
+#define FILE_UNSETTLED ((mode_t)0400)
+#define FILE_SETTLED   ((mode_t)0600)
+
 static int file_write_new(int dirfd, const char *name, struct iovec *pieces, size_t n)
 {
     _cleanup_(closep) int fd = -1;
@@ -104,7 +108,7 @@ static int file_write_new(int dirfd, const char *name, struct iovec *pieces, siz
     /* A leftover of an earlier crash may be ours or a trap: never write through it. */
     if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
         return error_errno();
-    fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_UNSETTLED);
     if (fd < 0)
         return error_errno();
     r = file_write_all(fd, pieces, n);
@@ -115,34 +119,75 @@ static int file_write_new(int dirfd, const char *name, struct iovec *pieces, siz
     return close(TAKE_FD(fd)) < 0 ? error_errno() : 0;
 }
 
-/* Keeps what `name` was, if anything, by a second link, so that there is no moment without `name`. */
-static int file_keep_old(int dirfd, const char *name, const char *old_name)
+/*
+ * Keeps what `name` was by a second link, so that there is no moment without `name`. The one from before stays
+ * until that link takes its place, and for good where there is no `name`: it may be all that is left.
+ */
+static int file_keep_old(int dirfd, const char *name)
 {
-    if (unlinkat(dirfd, old_name, 0) < 0 && errno != ENOENT)
+    char link_name[NAME_MAX + 1], old_name[NAME_MAX + 1];
+    int r = 0;
+
+    (void)snprintf(link_name, sizeof(link_name), "%s.old", name);
+    (void)snprintf(old_name, sizeof(old_name), "%s~", name);
+    if (unlinkat(dirfd, link_name, 0) < 0 && errno != ENOENT)
         return error_errno();
-    if (linkat(dirfd, name, dirfd, old_name, 0) < 0 && errno != ENOENT)
-        return error_errno();
-    return 0;
+    if (linkat(dirfd, name, dirfd, link_name, 0) < 0)
+        return errno == ENOENT ? 0 : error_errno();
+    if (renameat(dirfd, link_name, dirfd, old_name) < 0)
+        r = error_errno();
+    /* Also where all is well: renaming does nothing when both are the same file already, rename(2). */
+    (void)unlinkat(dirfd, link_name, 0);
+    return r;
 }
 
-int file_replace(int dirfd, const char *name, struct iovec *pieces, size_t n)
+int file_replace(int dirfd, const char *name, bool keep_old, struct iovec *pieces, size_t n)
 {
-    char new_name[NAME_MAX + 1], old_name[NAME_MAX + 1];
+    char new_name[NAME_MAX + 1];
     int r;
 
     assert(strlen(name) < NAME_MAX - 4);
     (void)snprintf(new_name, sizeof(new_name), "%s.new", name);
-    (void)snprintf(old_name, sizeof(old_name), "%s~", name);
     r = file_write_new(dirfd, new_name, pieces, n);
-    if (r == 0)
-        r = file_keep_old(dirfd, name, old_name);
+    if (r == 0 && keep_old)
+        r = file_keep_old(dirfd, name);
     if (r == 0 && renameat(dirfd, new_name, dirfd, name) < 0)
         r = error_errno();
     if (r < 0) {
         (void)unlinkat(dirfd, new_name, 0);
         return r;
     }
-    return fsync(dirfd) < 0 ? error_errno() : 0;
+    if (fsync(dirfd) < 0)
+        return error_errno();
+    /* Only saves the next reader a sync: not worth failing for. */
+    (void)!fchmodat(dirfd, name, FILE_SETTLED, 0);
+    return 0;
+}
+
+bool file_is_unsettled(const struct stat *st)
+{
+    return (st->st_mode & 07777) == FILE_UNSETTLED;
+}
+
+int file_settle(int dirfd, const char *name)
+{
+    _cleanup_(closep) int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return error_errno();
+    if (fsync(fd) < 0 || fsync(dirfd) < 0)
+        return error_errno();
+    (void)!fchmod(fd, FILE_SETTLED);
+    return 0;
+}
+
+int file_sync_directory(int dirfd, const char *path)
+{
+    _cleanup_(closep) int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return error_errno();
+    return fsync(fd) < 0 ? error_errno() : 0;
 }
 
 /* The umask, which keeps our files private, is not meant for directories that others are to enter. */

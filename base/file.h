@@ -6,6 +6,7 @@
  * Blocking: for start, reload and the store's thread, never for the serving path.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -31,11 +32,24 @@ bool file_is_foreign(const struct stat *st);
 
 /*
  * Replaces `name` in the directory `dirfd` by the `n` pieces, durably: they are written to "NAME.new",
- * synced, what `name` was is kept as "NAME~", then renamed, and the directory synced. Whatever moment the
- * machine stops at, `name` is the old or the new document, whole. Mode 0600. 0, or -errno with `name`
- * unchanged (or, after a failed last sync, already the new one).
+ * synced, what `name` was is kept as "NAME~" (unless `keep_old` is false: then "NAME~" stays what it is), then
+ * renamed, and the directory synced. Whatever moment the machine stops at, `name` is the old or the new
+ * document, whole, and so is "NAME~" of its own two. Mode 0600. 0, or -errno with `name` unchanged (or,
+ * after a failed last sync, already the new one, but unsettled).
  */
-int file_replace(int dirfd, const char *name, struct iovec *pieces, size_t n);
+int file_replace(int dirfd, const char *name, bool keep_old, struct iovec *pieces, size_t n);
+
+/*
+ * Whether file_replace() has not got as far as to know the document to be durable: who was killed there leaves one
+ * that can be read and may be gone after a power cut. (Its mode says so: 0400.)
+ */
+bool file_is_unsettled(const struct stat *st);
+
+/* Makes such a document durable after all. 0 or -errno. */
+int file_settle(int dirfd, const char *name);
+
+/* Makes the names in a directory durable; `path` as in openat(2). 0 or -errno. */
+int file_sync_directory(int dirfd, const char *path);
 
 /*
  * Makes the directory `path`, whatever the umask, and with it those above it that are missing (mode 0755).

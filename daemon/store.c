@@ -33,6 +33,10 @@ struct Store {
     struct event *event; /* on done_fd */
     int done_fd;         /* eventfd: the thread to the loop */
 
+    /* The thread's alone, once it runs. */
+    bool is_anchored; /* the directory's own name is durable */
+    bool keep_old;    /* the document that is there can be used, so that it is worth keeping */
+
     pthread_mutex_t mutex; /* over what follows */
     pthread_cond_t cond;
     StoreJob job;
@@ -103,6 +107,12 @@ static int store_read(int directory_fd, const char *name, StoreLoad *load, char 
                             "uid %u owns it and its mode is %04o, so that others may have written "
                             "it; wanted are our own uid and mode 0600",
                             (unsigned)st.st_uid, (unsigned)st.st_mode & 07777);
+    /* What it holds counts as durable from here on. */
+    r = file_is_unsettled(&st) ? file_settle(directory_fd, name) : 0;
+    if (r < 0)
+        return store_refuse(ret_problem,
+                            "it would be gone after a power cut, since it cannot be synced: %s",
+                            error_text(r));
     return store_document_parse(buffer_data(&text), buffer_size(&text), &load->snapshot,
                                 &load->n_broken, ret_problem);
 }
@@ -167,6 +177,23 @@ static int store_load(int directory_fd, StoreLoad *load)
 
 /* ---- the thread ---- */
 
+/*
+ * The directory may be as new as what is in it, whoever made it, and its name is in the one above. Where that one
+ * cannot be opened (DynamicUser= puts it into a directory of root's), it is its owner's to sync.
+ */
+static int store_anchor(Store *store)
+{
+    int r;
+
+    if (store->is_anchored)
+        return 0;
+    r = file_sync_directory(store->directory_fd, "..");
+    if (r < 0 && r != -EACCES)
+        return r;
+    store->is_anchored = true;
+    return 0;
+}
+
 static int store_write(Store *store)
 {
     _cleanup_(buffer_deinit) Buffer text = BUFFER_INIT(RECORDS_BYTES_MAX);
@@ -176,8 +203,14 @@ static int store_write(Store *store)
     r = store_document_format(&store->snapshot, &text);
     if (r != 0)
         return r < 0 ? r : -EFBIG;
+    r = store_anchor(store);
+    if (r < 0)
+        return r;
     piece = (struct iovec){buffer_data(&text), buffer_size(&text)};
-    return file_replace(store->directory_fd, STORE_FILE, &piece, 1);
+    r = file_replace(store->directory_fd, STORE_FILE, store->keep_old, &piece, 1);
+    if (r == 0)
+        store->keep_old = true;
+    return r;
 }
 
 static void *store_run(void *argument)
@@ -299,6 +332,7 @@ int store_new(const char *directory, struct event_base *base, StoreHandler handl
     r = store_load(store->directory_fd, &load);
     if (r < 0)
         return r;
+    store->keep_old = !load.is_recovered;
     r = store_start(store, base);
     if (r < 0)
         return r;

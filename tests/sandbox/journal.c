@@ -59,7 +59,7 @@ int journal_start(Journal *journal, const char *path, Buffer *lines)
     dirfd = open(dirname(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dirfd < 0)
         return error_errno();
-    r = file_replace(dirfd, basename(name), &piece, 1);
+    r = file_replace(dirfd, basename(name), true, &piece, 1);
     if (r < 0)
         return r;
     journal->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);

@@ -169,7 +169,7 @@ static int replace(int dirfd, const char *name, const char *text)
 {
     struct iovec piece = {(char *)text, strlen(text)};
 
-    return file_replace(dirfd, name, &piece, 1);
+    return file_replace(dirfd, name, true, &piece, 1);
 }
 
 /* ---- file_read() ---- */
@@ -436,16 +436,16 @@ static void test_replace_pieces(void **state)
     }
     pieces[N - 1].iov_len = 0;
     n -= (N - 1) % 3 != 0;
-    assert_int_equal(file_replace(directory->fd, "r", pieces, N), 0);
+    assert_int_equal(file_replace(directory->fd, "r", true, pieces, N), 0);
     assert_int_equal(file_read(directory->fd, "r", &buffer, NULL), 0);
     assert_int_equal(buffer_size(&buffer), n);
     assert_memory_equal(buffer_data(&buffer), expected, n);
     buffer_deinit(&buffer);
 
-    assert_int_equal(file_replace(directory->fd, "r", NULL, 0), 0);
+    assert_int_equal(file_replace(directory->fd, "r", true, NULL, 0), 0);
     assert_content(directory->fd, "r", "");
     pieces[0].iov_len = pieces[1].iov_len = 0;
-    assert_int_equal(file_replace(directory->fd, "r", pieces, 2), 0);
+    assert_int_equal(file_replace(directory->fd, "r", true, pieces, 2), 0);
     assert_content(directory->fd, "r", "");
 }
 
@@ -460,7 +460,7 @@ static void test_replace_short_writes(void **state)
                                  {text + 3, 8}, {text + 11, 1}, {text, 0}};
 
         disk.write_max = max;
-        assert_int_equal(file_replace(directory->fd, "r", pieces, N_ELEMENTS(pieces)), 0);
+        assert_int_equal(file_replace(directory->fd, "r", true, pieces, N_ELEMENTS(pieces)), 0);
         disk.write_max = 0;
         assert_content(directory->fd, "r", "onea second3");
     }
@@ -474,7 +474,7 @@ static void test_replace_order(void **state)
     assert_int_equal(replace(directory->fd, "r", "one"), 0);
     memset(&disk, 0, sizeof(disk));
     assert_int_equal(replace(directory->fd, "r", "two"), 0);
-    assert_string_equal(disk.calls, "sync:file link:r~ rename:r sync:directory ");
+    assert_string_equal(disk.calls, "sync:file link:r.old rename:r~ rename:r sync:directory ");
 }
 
 /* Each step fails in turn: the document is the old one, whole, and nothing else lies about. */
@@ -501,6 +501,76 @@ static void test_replace_fails(void **state)
     memset(&disk, 0, sizeof(disk));
     assert_content(directory->fd, "r", "new");
     assert_content(directory->fd, "r~", "old");
+    assert_mode(directory->fd, "r", 0400);
+}
+
+/* Read before it is known to be durable: whoever relies on it can make sure. */
+static void test_settle(void **state)
+{
+    Directory *directory = *state;
+    struct stat st;
+
+    assert_int_equal(replace(directory->fd, "r", "one"), 0);
+    assert_int_equal(fstatat(directory->fd, "r", &st, 0), 0);
+    assert_false(file_is_unsettled(&st));
+    disk.fails = "sync";
+    disk.fails_after = 1;
+    assert_int_equal(replace(directory->fd, "r", "two"), -EIO);
+    assert_int_equal(fstatat(directory->fd, "r", &st, 0), 0);
+    assert_true(file_is_unsettled(&st));
+
+    /* Both syncs must work. */
+    for (size_t i = 0; i < 2; i++) {
+        disk.fails_after = i;
+        assert_int_equal(file_settle(directory->fd, "r"), -EIO);
+        assert_mode(directory->fd, "r", 0400);
+    }
+    memset(&disk, 0, sizeof(disk));
+    assert_int_equal(file_settle(directory->fd, "r"), 0);
+    assert_string_equal(disk.calls, "sync:file sync:directory ");
+    assert_mode(directory->fd, "r", 0600);
+    assert_int_equal(file_settle(directory->fd, "nothing"), -ENOENT);
+}
+
+/* What is there is not worth keeping: the one before stays, and nothing is ever without one of them. */
+static void test_replace_keeps_the_older(void **state)
+{
+    Directory *directory = *state;
+    struct iovec piece = {(char *)"new", 3};
+
+    put(directory->fd, "r", "bro", 3);
+    put(directory->fd, "r~", "good", 4);
+    memset(&disk, 0, sizeof(disk));
+    assert_int_equal(file_replace(directory->fd, "r", false, &piece, 1), 0);
+    assert_string_equal(disk.calls, "sync:file rename:r sync:directory ");
+    assert_content(directory->fd, "r", "new");
+    assert_content(directory->fd, "r~", "good");
+
+    assert_int_equal(unlinkat(directory->fd, "r", 0), 0);
+    assert_int_equal(replace(directory->fd, "r", "newer"), 0);
+    assert_content(directory->fd, "r~", "good");
+
+    /* Both are the same file, since a run was killed between the link and the new one; and its leftover. */
+    assert_int_equal(unlinkat(directory->fd, "r~", 0), 0);
+    assert_int_equal(linkat(directory->fd, "r", directory->fd, "r~", 0), 0);
+    put(directory->fd, "r.old", "x", 1);
+    assert_int_equal(replace(directory->fd, "r", "newest"), 0);
+    assert_content(directory->fd, "r", "newest");
+    assert_content(directory->fd, "r~", "newer");
+    assert_missing(directory->fd, "r.old");
+}
+
+static void test_sync_directory(void **state)
+{
+    Directory *directory = *state;
+
+    memset(&disk, 0, sizeof(disk));
+    assert_int_equal(file_sync_directory(directory->fd, ".."), 0);
+    assert_string_equal(disk.calls, "sync:directory ");
+    assert_int_equal(file_sync_directory(directory->fd, "nothing"), -ENOENT);
+    disk.fails = "sync";
+    assert_int_equal(file_sync_directory(AT_FDCWD, "/"), -EIO);
+    memset(&disk, 0, sizeof(disk));
 }
 
 /* Larger than a pipe or a page cache would take at once. */
@@ -514,7 +584,7 @@ static void test_replace_large(void **state)
 
     for (size_t i = 0; i < size; i++)
         bytes[i] = (char)(i * 31 + i / 997);
-    assert_int_equal(file_replace(directory->fd, "r", pieces, 2), 0);
+    assert_int_equal(file_replace(directory->fd, "r", true, pieces, 2), 0);
     assert_int_equal(file_read(directory->fd, "r", &buffer, NULL), 0);
     assert_int_equal(buffer_size(&buffer), 2 * size);
     assert_memory_equal(buffer_data(&buffer), bytes, size);
@@ -747,6 +817,9 @@ int main(void)
         TEST(test_replace_short_writes),
         TEST(test_replace_order),
         TEST(test_replace_fails),
+        TEST(test_settle),
+        TEST(test_replace_keeps_the_older),
+        TEST(test_sync_directory),
         TEST(test_replace),
         TEST(test_replace_pieces),
         TEST(test_replace_large),

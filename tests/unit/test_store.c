@@ -262,6 +262,35 @@ static void test_broken(void **state)
     assert_int_equal(count_files(fixture, "records.json.broken-"), 1);
 }
 
+/* Left by a run that was killed before its last sync. */
+static void test_unsettled(void **state)
+{
+    Fixture *fixture = *state;
+
+    tree_put(fixture->tree, "s/records.json", DOCUMENT("{\"name\":\"new\"}"), 0400);
+    open_store(fixture);
+    assert_record(fixture, "new");
+    assert_false(fixture->load.is_recovered);
+    assert_mode(fixture, "s/records.json", 0600);
+}
+
+/* The older one is all there is until two commits have gone well. */
+static void test_commit_after_broken(void **state)
+{
+    Fixture *fixture = *state;
+    Snapshot snapshot = snapshot_of("a");
+
+    put(fixture, "s/records.json", "x");
+    put(fixture, "s/records.json~", DOCUMENT("{\"name\":\"old\"}"));
+    open_store(fixture);
+    assert_int_equal(store_commit_now(fixture->store, &snapshot), 0);
+    assert_text(fixture, "s/records.json", DOCUMENT("{\"name\":\"a\"}"));
+    assert_text(fixture, "s/records.json~", DOCUMENT("{\"name\":\"old\"}"));
+    snapshot = snapshot_of("b");
+    assert_int_equal(store_commit_now(fixture->store, &snapshot), 0);
+    assert_text(fixture, "s/records.json~", DOCUMENT("{\"name\":\"a\"}"));
+}
+
 static void test_both_broken(void **state)
 {
     Fixture *fixture = *state;
@@ -612,6 +641,8 @@ int main(void)
         TEST(test_load),
         TEST(test_older_alone),
         TEST(test_broken),
+        TEST(test_unsettled),
+        TEST(test_commit_after_broken),
         TEST(test_both_broken),
         TEST(test_older_broken_alone),
         TEST(test_all_broken_are_kept),
