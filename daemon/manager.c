@@ -111,6 +111,8 @@ static void manager_tell_load(const StoreLoad *load)
         log_full(LOG_WARNING, &fields,
                  "there is no " STORE_FILE ", only an older one, which is used; what is missing is "
                  "looked up on the platform");
+    if (load->warning)
+        log_full(LOG_WARNING, &fields, "%s", load->warning);
     if (load->n_broken > 0)
         log_full(LOG_ERR, &fields,
                  "%u records cannot be used; their instances are looked up on the platform",
@@ -399,7 +401,8 @@ static int manager_load(Manager *manager)
     if (r == STORE_E_LOCKED)
         return MANAGER_E_LOCKED;
     if (r < 0) {
-        log_error("cannot open the records in %s: %s", manager->paths->state, error_text(r));
+        log_error("cannot open the records in %s: %s", manager->paths->state,
+                  load.problem ? load.problem : error_text(r));
         return r;
     }
     manager_tell_load(&load);

@@ -64,6 +64,7 @@ void store_load_deinit(StoreLoad *load)
 {
     snapshot_deinit(&load->snapshot);
     free(load->problem);
+    free(load->warning);
     *load = (StoreLoad){};
 }
 
@@ -88,6 +89,36 @@ static int store_refuse(char **ret_problem, const char *format, ...)
     return STORE_DOCUMENT_E_BROKEN;
 }
 
+/* Of the document, and not of the machine: the older one may do, and what is in neither is looked up. */
+static bool store_is_unreadable(int error)
+{
+    static const int errors[] = {EACCES, EPERM, EIO, ELOOP, EUCLEAN, ENODATA};
+
+    for (size_t i = 0; i < N_ELEMENTS(errors); i++)
+        if (error == -errors[i])
+            return true;
+    return false;
+}
+
+/* What others may have read is mended and told. -ENOMEM, or 0. */
+static int store_close_to_others(int directory_fd, const char *name, const struct stat *st,
+                                 mode_t mode, StoreLoad *load)
+{
+    bool is_mended;
+
+    if ((st->st_mode & 077) == 0 || load->warning)
+        return 0;
+    is_mended = fchmodat(directory_fd, name, mode, 0) == 0;
+    if (asprintf(&load->warning, "%s had mode %04o, so that others may have read tokens; %s %04o",
+                 strcmp(name, ".") == 0 ? "the directory of the records" : name,
+                 (unsigned)st->st_mode & 07777,
+                 is_mended ? "now it has" : "that cannot be changed from here, it should have",
+                 (unsigned)mode) >= 0)
+        return 0;
+    load->warning = NULL;
+    return -ENOMEM;
+}
+
 /* 0, STORE_DOCUMENT_E_BROKEN (with a problem that the caller frees) or -errno (-ENOENT: there is none). */
 static int store_read(int directory_fd, const char *name, StoreLoad *load, char **ret_problem)
 {
@@ -100,6 +131,10 @@ static int store_read(int directory_fd, const char *name, StoreLoad *load, char 
         return store_refuse(ret_problem, "it is larger than %d bytes", RECORDS_BYTES_MAX);
     if (r == FILE_E_NOT_REGULAR)
         return store_refuse(ret_problem, "it is no regular file");
+    if (r == -ENOENT && fstatat(directory_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return store_refuse(ret_problem, "it is a link to nothing");
+    if (store_is_unreadable(r))
+        return store_refuse(ret_problem, "it cannot be read: %s", error_text(r));
     if (r < 0)
         return r;
     if (file_is_foreign(&st))
@@ -113,6 +148,9 @@ static int store_read(int directory_fd, const char *name, StoreLoad *load, char 
         return store_refuse(ret_problem,
                             "it would be gone after a power cut, since it cannot be synced: %s",
                             error_text(r));
+    r = store_close_to_others(directory_fd, name, &st, 0600, load);
+    if (r < 0)
+        return r;
     return store_document_parse(buffer_data(&text), buffer_size(&text), &load->snapshot,
                                 &load->n_broken, ret_problem);
 }
@@ -291,19 +329,56 @@ static int store_start(Store *store, struct event_base *base)
 
 /* ---- the loop's side ---- */
 
-static int store_open_directory(const char *directory, int *ret_fd)
+/* What must be done about the directory, for whoever starts us. The error is returned unless there is no memory. */
+static int store_refuse_directory(const char *directory, int error, StoreLoad *load)
+{
+    if (asprintf(&load->problem,
+                 "%s; it must be a directory of uid %u with mode 0700, see `ls -ld %s`",
+                 error_text(error), (unsigned)geteuid(), directory) >= 0)
+        return error;
+    load->problem = NULL;
+    return -ENOMEM;
+}
+
+/*
+ * Another's directory is another's daemon's: what we wrote there it could not read any more. (Root is not another: who
+ * lets us write into its directory has decided so.)
+ */
+static int store_check_directory(int fd, StoreLoad *load)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return error_errno();
+    if (st.st_uid == geteuid())
+        return store_close_to_others(fd, ".", &st, 0700, load);
+    if (st.st_uid == 0)
+        return 0;
+    if (asprintf(&load->problem,
+                 "it belongs to uid %u and we are uid %u; start elementd as that user, or give the "
+                 "directory to this one with all that is in it",
+                 (unsigned)st.st_uid, (unsigned)geteuid()) >= 0)
+        return -EPERM;
+    load->problem = NULL;
+    return -ENOMEM;
+}
+
+static int store_open_directory(const char *directory, StoreLoad *load, int *ret_fd)
 {
     _cleanup_(closep) int fd = -1;
     int r;
 
     r = file_make_directory(directory, 0700);
     if (r < 0)
-        return r;
+        return store_refuse_directory(directory, r, load);
     fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return error_errno();
+        return store_refuse_directory(directory, error_errno(), load);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK ? STORE_E_LOCKED : error_errno();
+    r = store_check_directory(fd, load);
+    if (r < 0)
+        return r;
     *ret_fd = TAKE_FD(fd);
     return 0;
 }
@@ -326,7 +401,9 @@ int store_new(const char *directory, struct event_base *base, StoreHandler handl
         .mutex = PTHREAD_MUTEX_INITIALIZER,
         .cond = PTHREAD_COND_INITIALIZER,
     };
-    r = store_open_directory(directory, &store->directory_fd);
+    r = store_open_directory(directory, &load, &store->directory_fd);
+    if (r < 0)
+        *ret_load = (StoreLoad){.problem = TAKE_PTR(load.problem)};
     if (r != 0)
         return r;
     r = store_load(store->directory_fd, &load);

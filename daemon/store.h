@@ -52,6 +52,7 @@ typedef struct StoreLoad {
     bool
         is_recovered; /* the newest document could not be used: later changes than the snapshot's are lost */
     char *problem;     /* NULL, or what was wrong with it and where it is now */
+    char *warning;     /* NULL, or what others may have read, and that it is mended */
     unsigned n_broken; /* records in it that could not be used */
 } StoreLoad;
 
@@ -64,7 +65,8 @@ typedef void (*StoreHandler)(void *userdata, uint64_t generation, int error);
 
 /*
  * Opens `directory`, making it (mode 0700) when it is missing, locks it, and reads what it holds. Blocking: for
- * start. 0, STORE_E_LOCKED or -errno.
+ * start. 0, STORE_E_LOCKED or -errno; then only ret_load->problem is set, to what must be done about the directory,
+ * or NULL.
  */
 int store_new(const char *directory, struct event_base *base, StoreHandler handler, void *userdata,
               Store **ret_store, StoreLoad *ret_load);
