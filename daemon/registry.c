@@ -102,11 +102,13 @@ static void registry_serve(Entry *entry)
 
 static usec_t registry_verify_due(const Record *record, usec_t interval, usec_t now)
 {
-    usec_t left = clock_left(clock_add(record->verified, interval), interval, clock_realtime());
+    usec_t realtime = clock_realtime(), left;
 
     if (record->verified == 0)
         return now; /* never confirmed */
-    if (left > 0)
+    left = clock_left(clock_add(record->verified, interval), interval, realtime);
+    /* In the future: the wall clock was set back, and nobody knows how long it has been. Each run would put it off. */
+    if (left > 0 && record->verified <= realtime)
         return clock_add(now, left);
     return now + digest_random() % (interval / REGISTRY_OVERDUE_PART + 1);
 }
@@ -282,13 +284,19 @@ void registry_reap(Registry *registry)
 /* What a record of an earlier run means for this one. */
 static void registry_resume(const Registry *registry, Entry *entry, usec_t now)
 {
-    const Record *record = entry->record;
+    Record *record = entry->record;
 
     entry->intent_until = clock_add(now, registry->work_time);
     if (!record)
         return;
-    if (record->retry != 0)
-        entry->retry = clock_add(now, clock_left(record->retry, record->delay, clock_realtime()));
+    if (record->retry != 0) {
+        usec_t realtime = clock_realtime();
+        usec_t left = clock_left(record->retry, record->delay, realtime);
+
+        entry->retry = clock_add(now, left);
+        /* Where the wall clock was set back, the next run would begin the wait anew. */
+        record->retry = clock_add(realtime, left);
+    }
     entry->verify = registry_verify_due(record, registry->config->settings.verify_interval, now);
 }
 

@@ -14,27 +14,13 @@ import threading
 import pytest
 
 from harness.process import BUILD, Process
-from harness.site import Daemon, Site
+from harness.site import Daemon
+from harness.sites import sites
 from harness.users import drop, needs_root
 from harness.wait import wait_until
 
 NOBODY = 65534
 NOT_READY = "io.elementd.NotReady"
-
-
-@contextlib.contextmanager
-def sites(names):
-    """Many hosts at a time; what is wrong with what they leave is told with their names."""
-    hosts = {}
-    try:
-        for name in names:
-            hosts[name] = Site()
-        yield hosts
-        wrong = [f"{name}: {what}" for name, host in hosts.items() for what in host.close()]
-        assert not wrong, "\n".join(wrong)
-    finally:
-        for host in hosts.values():
-            host.remove()
 
 
 def provision(site, *names):
