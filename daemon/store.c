@@ -106,10 +106,12 @@ static int store_close_to_others(int directory_fd, const char *name, const struc
 {
     bool is_mended;
 
-    if ((st->st_mode & 077) == 0 || load->warning)
+    if ((st->st_mode & 077) == 0)
         return 0;
     is_mended = fchmodat(directory_fd, name, mode, 0) == 0;
-    if (asprintf(&load->warning, "%s had mode %04o, so that others may have read tokens; %s %04o",
+    /* Who could not enter the directory could read nothing in it, so the first word is the weightiest. */
+    if (load->warning ||
+        asprintf(&load->warning, "%s had mode %04o, so that others may have read tokens; %s %04o",
                  strcmp(name, ".") == 0 ? "the directory of the records" : name,
                  (unsigned)st->st_mode & 07777,
                  is_mended ? "now it has" : "that cannot be changed from here, it should have",
@@ -402,8 +404,10 @@ int store_new(const char *directory, struct event_base *base, StoreHandler handl
         .cond = PTHREAD_COND_INITIALIZER,
     };
     r = store_open_directory(directory, &load, &store->directory_fd);
-    if (r < 0)
-        *ret_load = (StoreLoad){.problem = TAKE_PTR(load.problem)};
+    if (r < 0) {
+        *ret_load = (StoreLoad){};
+        ret_load->problem = TAKE_PTR(load.problem);
+    }
     if (r != 0)
         return r;
     r = store_load(store->directory_fd, &load);

@@ -397,11 +397,77 @@ static void test_no_directory(void **state)
     Fixture *fixture = *state;
 
     put(fixture, "s", "a file");
-    assert_true(store_new(tree_path(fixture->tree, "s"), fixture->base, on_commit, fixture,
-                          &fixture->store, &fixture->load) < 0);
-    assert_true(store_new(tree_path(fixture->tree, "s/below"), fixture->base, on_commit, fixture,
-                          &fixture->store, &fixture->load) < 0);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(store_new(tree_path(fixture->tree, i == 0 ? "s" : "s/below"),
+                                   fixture->base, on_commit, fixture, &fixture->store,
+                                   &fixture->load),
+                         -ENOTDIR);
+        assert_null(fixture->store);
+        assert_non_null(strstr(fixture->load.problem, "it must be a directory of uid "));
+        store_load_deinit(&fixture->load);
+    }
+}
+
+static void test_directory_of_another(void **state)
+{
+    Fixture *fixture = *state;
+
+    if (geteuid() != 0) {
+        print_message("only root can give a directory away\n");
+        skip();
+    }
+    put(fixture, "s/records.json", DOCUMENT("{\"name\":\"a\"}"));
+    assert_int_equal(chown(tree_path(fixture->tree, "s"), 12345, 12345), 0);
+    assert_int_equal(store_new(tree_path(fixture->tree, "s"), fixture->base, on_commit, fixture,
+                               &fixture->store, &fixture->load),
+                     -EPERM);
     assert_null(fixture->store);
+    assert_int_equal(fixture->load.snapshot.n_records, 0);
+    assert_non_null(strstr(fixture->load.problem, "it belongs to uid 12345 and we are uid 0"));
+}
+
+/* What others could read is mended and told, of the directory before what is in it. */
+static void test_open_to_others(void **state)
+{
+    Fixture *fixture = *state;
+
+    tree_put(fixture->tree, "s/records.json", DOCUMENT("{\"name\":\"a\"}"), 0644);
+    open_store(fixture);
+    assert_string_equal(fixture->load.warning,
+                        "the directory of the records had mode 0755, so that "
+                        "others may have read tokens; now it has 0700");
+    assert_mode(fixture, "s", 0700);
+    assert_mode(fixture, "s/records.json", 0600);
+    assert_record(fixture, "a");
+    assert_int_equal(chmod(tree_path(fixture->tree, "s/records.json"), 0644), 0);
+    shut(fixture);
+    open_store(fixture);
+    assert_string_equal(fixture->load.warning,
+                        "records.json had mode 0644, so that others may have "
+                        "read tokens; now it has 0600");
+    assert_mode(fixture, "s/records.json", 0600);
+    shut(fixture);
+    open_store(fixture);
+    assert_null(fixture->load.warning);
+    assert_record(fixture, "a");
+}
+
+static void test_links(void **state)
+{
+    Fixture *fixture = *state;
+
+    put(fixture, "s/records.json~", DOCUMENT("{\"name\":\"old\"}"));
+    tree_link(fixture->tree, "s/records.json", "nothing");
+    open_store(fixture);
+    assert_record(fixture, "old");
+    assert_true(fixture->load.is_recovered);
+    assert_non_null(strstr(fixture->load.problem, "it is a link to nothing"));
+    shut(fixture);
+    assert_int_equal(unlink(tree_path(fixture->tree, "s/records.json")), 0);
+    tree_link(fixture->tree, "s/records.json", "records.json");
+    open_store(fixture);
+    assert_record(fixture, "old");
+    assert_non_null(strstr(fixture->load.problem, "it cannot be read: "));
 }
 
 /* ---- commits ---- */
@@ -651,6 +717,9 @@ int main(void)
         TEST(test_no_regular_file),
         TEST(test_too_big),
         TEST(test_no_directory),
+        TEST(test_directory_of_another),
+        TEST(test_open_to_others),
+        TEST(test_links),
         TEST(test_commit),
         TEST(test_commit_in_a_row),
         TEST(test_wait),
