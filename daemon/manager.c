@@ -285,7 +285,7 @@ static void manager_tell_changes(Manager *manager)
         counts[entry->change]++;
         if (entry->change == ENTRY_REMOVED)
             server_removed(manager->server, &entry->served);
-        else if (entry->want)
+        else if (entry->change != ENTRY_SAME)
             server_changed(manager->server, &entry->served);
     }
     log_full(LOG_NOTICE, &fields,
