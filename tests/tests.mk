@@ -128,11 +128,10 @@ fuzz: ## fuzz each parser for FUZZ_SECONDS (60) with clang's libFuzzer
 run-fuzz: $(FUZZ_PROGRAMS)
 	tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZ_PROGRAMS)
 
-bench: ## measure (each program of tests/bench, or tests/bench/run)
-	@packaging/install-deps build bench
+bench: ## measure against others of its kind (BENCHMARKS="start" for some)
+	@packaging/install-deps build test bench
 	+@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
-	@if [ -x tests/bench/run ]; then ELEMENTD_BUILD=$(abspath $(BUILD)) tests/bench/run; \
-	else for program in $(BENCH_PROGRAMS); do echo "== $$program"; $$program || exit 1; done; fi
+	ELEMENTD_BUILD=$(abspath $(BUILD)) tests/bench/run $(BENCHMARKS)
 
 # --- Lint and format -----------------------------------------------------------
 
