@@ -6,10 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
 
 #include <curl/curl.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/limits.h"
 
 /* Of the whole time of a request, at most this goes into reaching the server. */
@@ -23,10 +26,20 @@
 
 #define HTTP_USER_AGENT "elementd/" ELEMENTD_VERSION
 
+/*
+ * libcurl's sockets are in an epoll set of their own, of which the loop sees one descriptor: a turn of the loop takes one
+ * step of one request. A TLS handshake has steps of half a millisecond, and when many requests start or are answered
+ * together, clients would wait for all of them. In the same way a turn starts one request.
+ */
 struct Http {
-    struct event_base *base;
     CURLM *multi;
+    CURLSH
+    *share; /* TLS sessions: the second connection to a server costs a fraction of the first */
+    int epoll_fd;
+    struct event *sockets; /* on epoll_fd */
     struct event *timer;
+    struct event *start;
+    TAILQ_HEAD(HttpSlots, HttpSlot) starting; /* not handed to libcurl yet */
     usec_t fresh_until; /* until then (boot-time clock) the CA file is read for each connection */
     unsigned n_slots;
 };
@@ -34,7 +47,9 @@ struct Http {
 struct HttpSlot {
     Http *http;
     CURL *easy;
-    bool is_added; /* to the multi handle */
+    bool is_starting; /* in `starting` */
+    bool is_added;    /* to the multi handle */
+    TAILQ_ENTRY(HttpSlot) link;
     struct curl_slist *headers;
     Secret *body;
     size_t body_offset;
@@ -73,27 +88,43 @@ static void *http_realloc(void *old, size_t size)
 
 /* ---- libcurl's sockets and timer on the loop ---- */
 
+static const struct timeval http_next_turn = {0, 0};
+
 static void http_finish_all(Http *http);
 
-static void http_on_socket_event(evutil_socket_t fd, short what, void *userdata)
+static void http_on_sockets(evutil_socket_t epoll_fd, short what, void *userdata)
 {
     Http *http = userdata;
-    int action = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+    struct epoll_event event;
+    int action = 0, n_running;
+
+    (void)what;
+    /* One of them. The kernel puts it behind the others that are ready, so each gets its turn. */
+    if (epoll_wait(epoll_fd, &event, 1, 0) != 1)
+        return;
+    if (event.events & EPOLLIN)
+        action |= CURL_CSELECT_IN;
+    if (event.events & EPOLLOUT)
+        action |= CURL_CSELECT_OUT;
+    if (event.events & (EPOLLERR | EPOLLHUP))
+        action |= CURL_CSELECT_IN | CURL_CSELECT_OUT; /* which tells libcurl what is wrong */
+    (void)curl_multi_socket_action(http->multi, event.data.fd, action, &n_running);
+    http_finish_all(http);
+}
+
+static void http_drive(Http *http)
+{
     int n_running;
 
-    (void)curl_multi_socket_action(http->multi, fd, action, &n_running);
+    (void)curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
     http_finish_all(http);
 }
 
 static void http_on_timer(evutil_socket_t fd, short what, void *userdata)
 {
-    Http *http = userdata;
-    int n_running;
-
     (void)fd;
     (void)what;
-    (void)curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
-    http_finish_all(http);
+    http_drive(userdata);
 }
 
 static int http_on_set_timer(CURLM *multi, long timeout_msec, void *userdata)
@@ -112,31 +143,22 @@ static int http_on_set_socket(CURL *easy, curl_socket_t fd, int what, void *user
                               void *socket_data)
 {
     Http *http = userdata;
-    struct event *event = socket_data;
-    short wanted = EV_PERSIST;
+    struct epoll_event event = {.data.fd = fd};
 
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
-        if (event)
-            event_free(event);
-        (void)curl_multi_assign(http->multi, fd, NULL);
+        /* Before libcurl closes it, but a socket that it did not open is not in the set any more. */
+        (void)epoll_ctl(http->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
         return 0;
     }
     if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-        wanted |= EV_READ;
+        event.events |= EPOLLIN;
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-        wanted |= EV_WRITE;
-    if (event) {
-        (void)event_del(event);
-        if (event_assign(event, http->base, fd, wanted, http_on_socket_event, http) < 0)
-            return -1;
-    } else {
-        event = event_new(http->base, fd, wanted, http_on_socket_event, http);
-        if (!event)
-            return -1;
-        (void)curl_multi_assign(http->multi, fd, event);
-    }
-    return event_add(event, NULL);
+        event.events |= EPOLLOUT;
+    if (epoll_ctl(http->epoll_fd, socket_data ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) < 0)
+        return -1;
+    (void)curl_multi_assign(http->multi, fd, http); /* "is in the set" */
+    return 0;
 }
 
 /* ---- one request ---- */
@@ -222,6 +244,7 @@ static CURLcode http_set_request(HttpSlot *slot, const HttpRequest *request)
     HTTP_SET(CURLOPT_WRITEDATA, slot);
     HTTP_SET(CURLOPT_ERRORBUFFER, slot->error);
     HTTP_SET(CURLOPT_PRIVATE, slot);
+    HTTP_SET(CURLOPT_SHARE, slot->http->share);
     return code;
 }
 
@@ -284,9 +307,10 @@ int http_start(Http *http, const HttpRequest *request, HttpHandler handler, void
     if (http_set_request(slot, request) != CURLE_OK ||
         http_set_transport(slot, request) != CURLE_OK)
         return -ENOTSUP;
-    if (curl_multi_add_handle(http->multi, slot->easy) != CURLM_OK)
+    if (event_add(http->start, &http_next_turn) < 0)
         return -ENOMEM;
-    slot->is_added = true;
+    TAILQ_INSERT_TAIL(&http->starting, slot, link);
+    slot->is_starting = true;
     *ret_slot = TAKE_PTR(slot);
     return 0;
 }
@@ -295,6 +319,8 @@ HttpSlot *http_slot_free(HttpSlot *slot)
 {
     if (!slot)
         return NULL;
+    if (slot->is_starting)
+        TAILQ_REMOVE(&slot->http->starting, slot, link);
     if (slot->is_added)
         (void)curl_multi_remove_handle(slot->http->multi, slot->easy);
     if (slot->easy)
@@ -405,6 +431,28 @@ static void http_finish_all(Http *http)
     }
 }
 
+/* Hands the next request to libcurl. */
+static void http_on_start(evutil_socket_t fd, short what, void *userdata)
+{
+    Http *http = userdata;
+    HttpSlot *slot = TAILQ_FIRST(&http->starting);
+
+    (void)fd;
+    (void)what;
+    if (!slot)
+        return;
+    TAILQ_REMOVE(&http->starting, slot, link);
+    slot->is_starting = false;
+    /* An event that was added before can be added again. */
+    if (!TAILQ_EMPTY(&http->starting))
+        (void)event_add(http->start, &http_next_turn);
+    slot->is_added = curl_multi_add_handle(http->multi, slot->easy) == CURLM_OK;
+    if (slot->is_added)
+        http_drive(http); /* not by the timer, which each addition would put off */
+    else
+        http_finish(slot, CURLE_OUT_OF_MEMORY);
+}
+
 /* ---- the multi handle ---- */
 
 static int http_init_library(void)
@@ -457,11 +505,21 @@ int http_new(struct event_base *base, unsigned n_connections, Http **ret_http)
     http = malloc(sizeof(*http));
     if (!http)
         return -ENOMEM;
-    *http = (Http){.base = base};
+    *http = (Http){.epoll_fd = -1};
+    TAILQ_INIT(&http->starting);
+    http->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (http->epoll_fd < 0)
+        return error_errno();
+    http->sockets = event_new(base, http->epoll_fd, EV_READ | EV_PERSIST, http_on_sockets, http);
     http->timer = evtimer_new(base, http_on_timer, http);
+    http->start = evtimer_new(base, http_on_start, http);
     http->multi = curl_multi_init();
-    if (!http->timer || !http->multi)
+    http->share = curl_share_init();
+    if (!http->sockets || !http->timer || !http->start || !http->multi || !http->share ||
+        event_add(http->sockets, NULL) < 0)
         return -ENOMEM;
+    /* Of no matter where it fails: then each connection has a whole handshake. */
+    (void)curl_share_setopt(http->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     r = http_set_options(http);
     if (r < 0)
         return r;
@@ -478,8 +536,15 @@ Http *http_free(Http *http)
     /* Closing connections calls back for their sockets and the timer. */
     if (http->multi)
         (void)curl_multi_cleanup(http->multi);
+    if (http->share)
+        (void)curl_share_cleanup(http->share);
+    if (http->sockets)
+        event_free(http->sockets);
     if (http->timer)
         event_free(http->timer);
+    if (http->start)
+        event_free(http->start);
+    closep(&http->epoll_fd);
     free(http);
     return NULL;
 }
