@@ -1,33 +1,9 @@
 #include "base/json_writer.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-#include <yajl/yajl_gen.h>
-
 #include "base/utf8.h"
-
-/* yajl's generator with its empty buffer; with a print callback nothing else is allocated. */
-#define JSON_WRITER_ARENA 8192
-
-static void *json_writer_malloc(void *context, size_t size)
-{
-    return arena_alloc(context, size);
-}
-
-static void *json_writer_realloc(void *context, void *old, size_t size)
-{
-    (void)old;
-    return arena_alloc(context, size);
-}
-
-static void json_writer_free(void *context, void *memory)
-{
-    (void)context;
-    (void)memory; /* with the arena */
-}
 
 static void json_writer_fail(JsonWriter *writer, int error)
 {
@@ -35,9 +11,8 @@ static void json_writer_fail(JsonWriter *writer, int error)
         writer->error = error;
 }
 
-static void json_writer_print(void *context, const char *text, size_t size)
+static void json_writer_put(JsonWriter *writer, const char *text, size_t size)
 {
-    JsonWriter *writer = context;
     int r;
 
     if (writer->error != 0)
@@ -49,69 +24,170 @@ static void json_writer_print(void *context, const char *text, size_t size)
 
 void json_writer_begin(JsonWriter *writer, Buffer *buffer)
 {
-    yajl_alloc_funcs allocator = {json_writer_malloc, json_writer_realloc, json_writer_free,
-                                  &writer->arena};
-
-    *writer = (JsonWriter){.buffer = buffer, .arena = ARENA_INIT(JSON_WRITER_ARENA)};
-    /* yajl_gen_alloc() does not look at all that it allocates: make sure of the one block first. */
-    if (!arena_alloc(&writer->arena, 1)) {
-        writer->error = -ENOMEM;
-        return;
-    }
-    writer->generator = yajl_gen_alloc(&allocator);
-    if (!writer->generator) {
-        writer->error = -ENOMEM;
-        return;
-    }
-    (void)yajl_gen_config(writer->generator, yajl_gen_print_callback, json_writer_print, writer);
+    *writer = (JsonWriter){.buffer = buffer};
 }
 
 int json_writer_end(JsonWriter *writer)
 {
-    arena_deinit(&writer->arena);
-    writer->generator = NULL;
     return writer->error;
 }
 
-/* Not ok is a call in the wrong order, which is a bug. That the buffer is full the printing has noted. */
-static void json_writer_check(yajl_gen_status status)
+/* ---- order: a call in the wrong one is a bug ---- */
+
+static bool json_writer_is_in_object(const JsonWriter *writer)
 {
-    assert(status == yajl_gen_status_ok);
-    (void)status;
+    return writer->depth > 0 && (writer->objects & 1) != 0;
+}
+
+/* Before a value or a key: what divides it from the one before it. */
+static void json_writer_next(JsonWriter *writer)
+{
+    if (writer->has_key) {
+        writer->has_key = false;
+        return;
+    }
+    assert(writer->depth > 0 || !writer->has_items);
+    if (writer->has_items)
+        json_writer_put(writer, ",", 1);
+    writer->has_items = true;
+}
+
+static void json_writer_next_value(JsonWriter *writer)
+{
+    assert(writer->has_key || !json_writer_is_in_object(writer));
+    json_writer_next(writer);
+}
+
+static void json_writer_open(JsonWriter *writer, bool is_object)
+{
+    if (writer->error != 0)
+        return;
+    json_writer_next_value(writer);
+    assert(writer->depth < JSON_WRITER_DEPTH_MAX);
+    writer->depth++;
+    writer->objects = writer->objects << 1 | is_object;
+    writer->has_items = false;
+    json_writer_put(writer, is_object ? "{" : "[", 1);
+}
+
+static void json_writer_close(JsonWriter *writer, bool is_object)
+{
+    if (writer->error != 0)
+        return;
+    assert(writer->depth > 0 && json_writer_is_in_object(writer) == is_object && !writer->has_key);
+    writer->depth--;
+    writer->objects >>= 1;
+    writer->has_items = true;
+    json_writer_put(writer, is_object ? "}" : "]", 1);
 }
 
 void json_writer_open_object(JsonWriter *writer)
 {
-    if (writer->error == 0)
-        json_writer_check(yajl_gen_map_open(writer->generator));
+    json_writer_open(writer, true);
 }
 
 void json_writer_close_object(JsonWriter *writer)
 {
-    if (writer->error == 0)
-        json_writer_check(yajl_gen_map_close(writer->generator));
+    json_writer_close(writer, true);
 }
 
 void json_writer_open_array(JsonWriter *writer)
 {
-    if (writer->error == 0)
-        json_writer_check(yajl_gen_array_open(writer->generator));
+    json_writer_open(writer, false);
 }
 
 void json_writer_close_array(JsonWriter *writer)
 {
-    if (writer->error == 0)
-        json_writer_check(yajl_gen_array_close(writer->generator));
+    json_writer_close(writer, false);
+}
+
+/* ---- strings ---- */
+
+static bool json_writer_is_plain(char c)
+{
+    return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
+}
+
+static size_t json_writer_plain_size(const char *text, size_t size)
+{
+    size_t n = 0;
+
+    while (n < size && json_writer_is_plain(text[n]))
+        n++;
+    return n;
+}
+
+static void json_writer_escape(JsonWriter *writer, unsigned char c)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    static const char letters[] = {['"'] = '"',  ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f',
+                                   ['\n'] = 'n', ['\r'] = 'r',  ['\t'] = 't'};
+    const char letter[] = {'\\', letters[c]};
+    const char number[] = {'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]};
+
+    if (letters[c])
+        json_writer_put(writer, letter, sizeof(letter));
+    else
+        json_writer_put(writer, number, sizeof(number));
+}
+
+/* Nearly all strings: those without anything to escape, which go in at once with their quotes. */
+static void json_writer_plain(JsonWriter *writer, const char *text, size_t size)
+{
+    char *space;
+    int r;
+
+    if (writer->error != 0)
+        return;
+    r = buffer_reserve(writer->buffer, size + 2, &space);
+    if (r != 0) {
+        json_writer_fail(writer, r == BUFFER_E_FULL ? JSON_WRITER_E_FULL : r);
+        return;
+    }
+    space[0] = '"';
+    if (size > 0)
+        memcpy(space + 1, text, size);
+    space[size + 1] = '"';
+    buffer_commit(writer->buffer, size + 2);
+}
+
+static void json_writer_quote(JsonWriter *writer, const char *text, size_t size)
+{
+    size_t n = json_writer_plain_size(text, size);
+
+    if (n == size) {
+        json_writer_plain(writer, text, size);
+        return;
+    }
+    json_writer_put(writer, "\"", 1);
+    for (;;) {
+        json_writer_put(writer, text, n);
+        text += n;
+        size -= n;
+        if (size == 0)
+            break;
+        json_writer_escape(writer, (unsigned char)*text++);
+        size--;
+        n = json_writer_plain_size(text, size);
+    }
+    json_writer_put(writer, "\"", 1);
 }
 
 void json_writer_text(JsonWriter *writer, const char *text, size_t size)
 {
+    bool is_key = json_writer_is_in_object(writer) && !writer->has_key;
+
     if (writer->error != 0)
         return;
-    if (utf8_is_valid(text, size)) /* yajl's own check lets overlong forms and surrogates pass */
-        json_writer_check(yajl_gen_string(writer->generator, (const unsigned char *)text, size));
-    else
+    if (!utf8_is_valid(text, size)) {
         json_writer_fail(writer, JSON_WRITER_E_TEXT);
+        return;
+    }
+    json_writer_next(writer);
+    json_writer_quote(writer, text, size);
+    if (is_key)
+        json_writer_put(writer, ":", 1);
+    writer->has_key = is_key;
 }
 
 void json_writer_key(JsonWriter *writer, const char *key)
@@ -132,38 +208,54 @@ void json_writer_secret(JsonWriter *writer, const Secret *secret)
     json_writer_text(writer, secret_reveal(secret), secret_size(secret));
 }
 
+/* ---- the rest ---- */
+
+static void json_writer_literal(JsonWriter *writer, const char *text, size_t size)
+{
+    if (writer->error != 0)
+        return;
+    json_writer_next_value(writer);
+    json_writer_put(writer, text, size);
+}
+
 void json_writer_null(JsonWriter *writer)
 {
-    if (writer->error == 0)
-        json_writer_check(yajl_gen_null(writer->generator));
+    json_writer_literal(writer, "null", 4);
 }
 
 void json_writer_boolean(JsonWriter *writer, bool value)
 {
-    if (writer->error == 0)
-        json_writer_check(yajl_gen_bool(writer->generator, value));
+    json_writer_literal(writer, value ? "true" : "false", value ? 4 : 5);
 }
 
 void json_writer_number(JsonWriter *writer, const char *digits, size_t size)
 {
-    if (writer->error == 0)
-        json_writer_check(yajl_gen_number(writer->generator, digits, size));
+    json_writer_literal(writer, digits, size);
+}
+
+/* Not by snprintf(3), which takes longer than all the rest of a record. */
+static void json_writer_digits(JsonWriter *writer, uint64_t value, bool is_negative)
+{
+    char digits[24];
+    size_t start = sizeof(digits);
+
+    do {
+        digits[--start] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    if (is_negative)
+        digits[--start] = '-';
+    json_writer_number(writer, digits + start, sizeof(digits) - start);
 }
 
 void json_writer_int(JsonWriter *writer, int64_t value)
 {
-    char digits[24];
-    int n = snprintf(digits, sizeof(digits), "%lld", (long long)value);
-
-    json_writer_number(writer, digits, (size_t)n);
+    json_writer_digits(writer, value < 0 ? -(uint64_t)value : (uint64_t)value, value < 0);
 }
 
 void json_writer_uint(JsonWriter *writer, uint64_t value)
 {
-    char digits[24];
-    int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
-
-    json_writer_number(writer, digits, (size_t)n);
+    json_writer_digits(writer, value, false);
 }
 
 static void json_writer_scalar(JsonWriter *writer, const JsonValue *value)
