@@ -26,6 +26,9 @@
 /* The loop's clock stands still during suspend, ours does not: look at what is due at least this often. */
 #define MANAGER_TICK_USEC (60 * USEC_PER_SEC)
 
+/* Between two commits, so that a slow disk does not make tokens wait for longer than it has to. */
+#define MANAGER_COMMIT_PAUSE_MAX (50 * USEC_PER_MSEC)
+
 /* At the end, creations that have been sent get this long to be answered; their intents are recorded. */
 #define MANAGER_STOP_USEC (5 * USEC_PER_SEC)
 
@@ -47,8 +50,10 @@ struct Manager {
 
     DigestKey key;
     Store *store;
-    usec_t commit_after; /* no commit before, since the last one failed; 0: at once */
-    int store_error;     /* of the last commit */
+    usec_t commit_begin; /* of the last one */
+    usec_t
+        commit_after; /* no commit before, since the last one failed or has just ended; 0: at once */
+    int store_error;  /* of the last commit */
     Gates gates;
     Registry registry;
     Engine *engine;
@@ -138,6 +143,18 @@ static void manager_commit(Manager *manager)
         manager->commit_after = clock_add(now, STORE_RETRY_USEC);
     else
         store_commit(manager->store, &snapshot, generation);
+    manager->commit_begin = now;
+}
+
+/*
+ * As long as a commit took, the next one waits for more changes: so the disk and a processor are busy with it half of
+ * the time at most, and a commit that comes alone goes out at once.
+ */
+static usec_t manager_commit_pause(const Manager *manager, usec_t now)
+{
+    usec_t took = now - manager->commit_begin;
+
+    return took < MANAGER_COMMIT_PAUSE_MAX ? took : MANAGER_COMMIT_PAUSE_MAX;
 }
 
 static void manager_tell_commit(Manager *manager, int error)
@@ -161,15 +178,16 @@ static void manager_tell_commit(Manager *manager, int error)
 static void manager_on_commit(void *userdata, uint64_t generation, int error)
 {
     Manager *manager = userdata;
+    usec_t now = clock_boottime();
 
     uint64_t before = manager->registry.durable_generation;
 
     manager_tell_commit(manager, error);
     if (error < 0) {
-        manager->commit_after = clock_add(clock_boottime(), STORE_RETRY_USEC);
+        manager->commit_after = clock_add(now, STORE_RETRY_USEC);
         registry_not_committed(&manager->registry);
     } else {
-        manager->commit_after = 0;
+        manager->commit_after = clock_add(now, manager_commit_pause(manager, now));
         registry_committed(&manager->registry, generation);
     }
     reconciler_committed(&manager->reconciler, before, error);
