@@ -26,6 +26,9 @@
 /* The loop's clock stands still during suspend, ours does not: look at what is due at least this often. */
 #define MANAGER_TICK_USEC (60 * USEC_PER_SEC)
 
+/* Between two messages about what is under way. */
+#define MANAGER_STATUS_USEC (200 * USEC_PER_MSEC)
+
 /* Between two commits, so that a slow disk does not make tokens wait for longer than it has to. */
 #define MANAGER_COMMIT_PAUSE_MAX (50 * USEC_PER_MSEC)
 
@@ -63,6 +66,8 @@ struct Manager {
     Serve serve;
     Server *server;
     char status[160];
+    usec_t status_after; /* what is under way is told again from then on */
+    bool is_status_late; /* it was not told since */
 };
 
 /* ---- telling ---- */
@@ -70,9 +75,14 @@ struct Manager {
 static void manager_update_status(Manager *manager)
 {
     unsigned counts[SERVED_N_STATES], total = 0;
+    usec_t now = clock_boottime();
     char status[sizeof(manager->status)];
     size_t n;
 
+    /* The end of it at once; but each token of thousands is no news, and a message is eight system calls. */
+    manager->is_status_late = manager->reconciler.n_begun > 0 && now < manager->status_after;
+    if (manager->is_status_late)
+        return;
     registry_count(&manager->registry, counts);
     for (size_t i = 0; i < N_ELEMENTS(counts); i++)
         total += counts[i];
@@ -83,6 +93,7 @@ static void manager_update_status(Manager *manager)
                                   served_state_name((ServedState)i));
     if (strcmp(status, manager->status) == 0)
         return;
+    manager->status_after = clock_add(now, MANAGER_STATUS_USEC);
     memcpy(manager->status, status, sizeof(status));
     notify_status(status);
 }
@@ -203,6 +214,8 @@ static void manager_arm(Manager *manager)
 
     if (manager->registry.has_changes && manager->commit_after > now && manager->commit_after < due)
         due = manager->commit_after;
+    if (manager->is_status_late && manager->status_after < due)
+        due = manager->status_after;
     wait = due > now ? due - now : 0;
     if (wait > MANAGER_TICK_USEC)
         wait = MANAGER_TICK_USEC;
