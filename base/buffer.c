@@ -48,11 +48,12 @@ static int buffer_move(Buffer *buffer, size_t capacity)
 /* Makes room for `size` bytes more, whatever the ceiling says. */
 static int buffer_grow(Buffer *buffer, size_t size)
 {
-    size_t wanted = buffer_size(buffer) + size;
-    size_t capacity = buffer->capacity > 0 ? buffer->capacity : BUFFER_CAPACITY_MIN;
+    size_t wanted, capacity;
 
     if (size <= buffer->capacity - buffer->end)
         return 0;
+    wanted = buffer_size(buffer) + size;
+    capacity = buffer->capacity > 0 ? buffer->capacity : BUFFER_CAPACITY_MIN;
     while (capacity < wanted)
         capacity = capacity > buffer->max / 2 ? wanted : capacity * 2;
     return buffer_move(buffer, capacity);
