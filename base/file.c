@@ -16,9 +16,10 @@
 static int file_read_all(int fd, size_t expected, Buffer *buffer)
 {
     size_t piece = expected < FILE_READ_SIZE ? FILE_READ_SIZE : expected + 1;
+    size_t before = buffer_size(buffer);
 
     for (;;) {
-        size_t room = buffer_room(buffer);
+        size_t room = buffer_room(buffer), asked;
         char *space, beyond;
         ssize_t n;
         int r;
@@ -33,12 +34,16 @@ static int file_read_all(int fd, size_t expected, Buffer *buffer)
         if (r < 0)
             return r;
         assert(r == 0);
-        n = read(fd, space, room < piece ? room : piece);
+        asked = room < piece ? room : piece;
+        n = read(fd, space, asked);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return n == 0 ? 0 : error_errno();
         buffer_commit(buffer, (size_t)n);
+        /* All that there was when we looked, and the kernel had no byte more: not worth asking once more. */
+        if (expected > 0 && buffer_size(buffer) - before == expected && (size_t)n < asked)
+            return 0;
         piece = FILE_READ_SIZE;
     }
 }
