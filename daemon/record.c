@@ -349,9 +349,13 @@ int record_reader_take(RecordReader *reader, const JsonEvent *event, Record **re
     /* A field that opens an array or object is of the wrong type, as any other. */
     if (!reader->record || event->kind == JSON_EVENT_CLOSE)
         return 0;
-    for (size_t i = 0; i < N_ELEMENTS(record_fields); i++) {
+    /* They nearly always come in the order of the table, in which they are written. */
+    for (size_t n = 0; n < N_ELEMENTS(record_fields); n++) {
+        size_t i = (reader->next_field + n) % N_ELEMENTS(record_fields);
+
         if (strcmp(key + 1, record_fields[i].key) != 0)
             continue;
+        reader->next_field = i + 1;
         r = record_read_field(reader->record, &record_fields[i], event);
         if (r == RECORD_E_BROKEN)
             reader->is_broken = true;

@@ -89,9 +89,10 @@ void record_write(const Record *record, JsonWriter *writer);
 #define RECORD_ORPHAN_PATH "/orphans/[]"
 
 typedef struct RecordReader {
-    const char *path; /* RECORD_PATH or RECORD_ORPHAN_PATH */
-    Record *record;   /* being read */
-    bool is_broken;   /* it has a field of the wrong type or size */
+    const char *path;  /* RECORD_PATH or RECORD_ORPHAN_PATH */
+    Record *record;    /* being read */
+    bool is_broken;    /* it has a field of the wrong type or size */
+    size_t next_field; /* which is looked for first */
 } RecordReader;
 
 void record_reader_deinit(RecordReader *reader);
