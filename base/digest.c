@@ -40,18 +40,11 @@ bool digest_equal(const Digest *a, const Digest *b)
     return sodium_memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
-/* The value of a lower-case digit, or -1. */
-static int digest_hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
-void digest_format(const Digest *digest, char ret_hex[static DIGEST_HEX_SIZE])
-{
-    (void)sodium_bin2hex(ret_hex, DIGEST_HEX_SIZE, digest->bytes, sizeof(digest->bytes));
-}
+/* One more than the value of each lower-case hexadecimal digit; 0 for what is none. */
+static const uint8_t digest_hex_values[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
 
 /*
  * `size` digits, all lower-case hexadecimal, into `n` bytes; whether they are that. Not by sodium_hex2bin(), whose
@@ -59,15 +52,24 @@ void digest_format(const Digest *digest, char ret_hex[static DIGEST_HEX_SIZE])
  */
 static bool digest_parse_hex(const char *hex, size_t size, uint8_t *ret_bytes, size_t n)
 {
+    const unsigned char *digits = (const unsigned char *)hex;
+    bool is_hex = true;
+
     if (size != 2 * n)
         return false;
     for (size_t i = 0; i < size; i++)
-        if (digest_hex_value(hex[i]) < 0)
-            return false;
+        is_hex &= digest_hex_values[digits[i]] != 0;
+    if (!is_hex)
+        return false;
     for (size_t i = 0; i < n; i++)
-        ret_bytes[i] = (uint8_t)(digest_hex_value(hex[2 * i]) << 4 |
-                                 digest_hex_value(hex[2 * i + 1]));
+        ret_bytes[i] = (uint8_t)((digest_hex_values[digits[2 * i]] - 1) << 4 |
+                                 (digest_hex_values[digits[2 * i + 1]] - 1));
     return true;
+}
+
+void digest_format(const Digest *digest, char ret_hex[static DIGEST_HEX_SIZE])
+{
+    (void)sodium_bin2hex(ret_hex, DIGEST_HEX_SIZE, digest->bytes, sizeof(digest->bytes));
 }
 
 bool digest_parse(const char *hex, size_t size, Digest *ret_digest)
