@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "config/instance.h"
 
 /* ---- writing ---- */
@@ -223,6 +224,158 @@ static int document_reader_on_event(void *userdata, const JsonEvent *event)
     return reader->error;
 }
 
+/*
+ * ---- reading what we wrote ----
+ *
+ * yajl and the events made of it take four times as long as all else of a start with 10,000 records. So what
+ * store_document_format() writes, to the byte (no blanks, no escapes, no pauses), is read by a scanner of our own, which
+ * hands the same events to the same reader. At the first byte that it does not expect it gives up, and yajl reads all
+ * of it anew: what a document means, and what is wrong with it, is decided there.
+ */
+
+typedef struct DocumentScan {
+    const char *at;
+    const char *end;
+    DocumentReader *reader;
+} DocumentScan;
+
+/*
+ * Whether there are neither control characters nor escapes: then a string ends at the next quote. By words of which
+ * each byte's top bit says so; a byte above 0x7F is not one of either.
+ */
+static bool document_scan_is_plain(const char *text, size_t size)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+    uint64_t found = 0;
+    size_t i = 0;
+
+    for (; size - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
+        uint64_t word, escape;
+
+        memcpy(&word, text + i, sizeof(word));
+        escape = word ^ ones * '\\';
+        found |= ((word - ones * 0x20) & ~word) | ((escape - ones) & ~escape);
+    }
+    if ((found & tops) != 0)
+        return false;
+    for (; i < size; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == '\\')
+            return false;
+    return utf8_is_valid(text, size);
+}
+
+static bool document_scan_take(DocumentScan *scan, const char *literal)
+{
+    size_t size = strlen(literal);
+
+    if ((size_t)(scan->end - scan->at) < size || memcmp(scan->at, literal, size) != 0)
+        return false;
+    scan->at += size;
+    return true;
+}
+
+static bool document_scan_string(DocumentScan *scan, const char **ret_text, size_t *ret_size)
+{
+    const char *quote;
+
+    if (!document_scan_take(scan, "\""))
+        return false;
+    quote = memchr(scan->at, '"', (size_t)(scan->end - scan->at));
+    if (!quote)
+        return false;
+    *ret_text = scan->at;
+    *ret_size = (size_t)(quote - scan->at);
+    scan->at = quote + 1;
+    return true;
+}
+
+static bool document_scan_number(DocumentScan *scan, const char **ret_digits, size_t *ret_size)
+{
+    const char *start = scan->at;
+
+    while (scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9')
+        scan->at++;
+    *ret_digits = start;
+    *ret_size = (size_t)(scan->at - start);
+    /* JSON has no leading zeros. */
+    return *ret_size > 0 && (*start != '0' || *ret_size == 1);
+}
+
+static bool document_scan_tell(DocumentScan *scan, const JsonEvent *event)
+{
+    return document_reader_on_event(scan->reader, event) == 0;
+}
+
+/* A string or a whole number. */
+static bool document_scan_value(DocumentScan *scan, const char *path)
+{
+    JsonEvent event = {.kind = JSON_EVENT_VALUE, .path = path};
+    bool is_string = scan->at < scan->end && *scan->at == '"';
+
+    event.type = is_string ? JSON_STRING : JSON_NUMBER;
+    if (!(is_string ? document_scan_string : document_scan_number)(scan, &event.text, &event.size))
+        return false;
+    return document_scan_tell(scan, &event);
+}
+
+/* A key whose path is the key itself, of an element of the array at `array`. */
+static bool document_scan_member(DocumentScan *scan, const char *array)
+{
+    char path[sizeof(RECORD_ORPHAN_PATH "/") + 32];
+    const char *key;
+    size_t size;
+
+    if (!document_scan_string(scan, &key, &size) || size >= 32 || memchr(key, '~', size) ||
+        memchr(key, '/', size) || memchr(key, '[', size))
+        return false;
+    (void)snprintf(path, sizeof(path), "%s/%.*s", array, (int)size, key);
+    return document_scan_take(scan, ":") && document_scan_value(scan, path);
+}
+
+static bool document_scan_record(DocumentScan *scan, const char *array)
+{
+    const JsonEvent open = {.kind = JSON_EVENT_OPEN, .type = JSON_OBJECT, .path = array};
+    const JsonEvent close = {.kind = JSON_EVENT_CLOSE, .type = JSON_OBJECT, .path = array};
+
+    if (!document_scan_take(scan, "{") || !document_scan_tell(scan, &open))
+        return false;
+    do {
+        if (!document_scan_member(scan, array))
+            return false;
+    } while (document_scan_take(scan, ","));
+    return document_scan_take(scan, "}") && document_scan_tell(scan, &close);
+}
+
+static bool document_scan_records(DocumentScan *scan, const char *array)
+{
+    if (document_scan_take(scan, "]"))
+        return true;
+    do {
+        if (!document_scan_record(scan, array))
+            return false;
+    } while (document_scan_take(scan, ","));
+    return document_scan_take(scan, "]");
+}
+
+static bool document_scan_orphans(DocumentScan *scan)
+{
+    return !document_scan_take(scan, ",\"orphans\":[") ||
+           document_scan_records(scan, RECORD_ORPHAN_PATH);
+}
+
+/* Whether all of it was read. */
+static bool document_scan(DocumentReader *reader, const char *text, size_t size)
+{
+    DocumentScan scan = {.at = text, .end = text + size, .reader = reader};
+
+    return size > 0 && document_scan_is_plain(text, size) &&
+           document_scan_take(&scan, "{\"version\":") && document_scan_value(&scan, "/version") &&
+           document_scan_take(&scan, ",\"key\":") && document_scan_value(&scan, "/key") &&
+           document_scan_take(&scan, ",\"pauses\":[],\"records\":[") &&
+           document_scan_records(&scan, RECORD_PATH) && document_scan_orphans(&scan) &&
+           document_scan_take(&scan, "}") && scan.at == scan.end;
+}
+
 static int document_reader_check(const DocumentReader *reader, int outcome, const JsonError *error,
                                  char **ret_problem)
 {
@@ -254,10 +407,14 @@ int store_document_parse(const char *text, size_t size, Snapshot *snapshot, unsi
 {
     _cleanup_(document_reader_deinit) DocumentReader reader;
     JsonError error = {};
-    int r;
+    int r = 0;
 
     document_reader_init(&reader);
-    r = json_read(text, size, 0, document_reader_on_event, &reader, &error);
+    if (!document_scan(&reader, text, size)) {
+        document_reader_deinit(&reader);
+        document_reader_init(&reader);
+        r = json_read(text, size, 0, document_reader_on_event, &reader, &error);
+    }
     r = document_reader_check(&reader, r, &error, ret_problem);
     if (r != 0)
         return r;
