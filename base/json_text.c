@@ -5,7 +5,8 @@
 
 bool json_text_is_blank(char c)
 {
-    return memchr(" \t\r\n\v\f", c, 6); /* yajl's idea of it, wider than the RFC's */
+    return c == ' ' ||
+           (c >= '\t' && c <= '\r'); /* yajl's idea of it, wider than the RFC's: \v and \f too */
 }
 
 bool json_text_is_comment(const JsonText *text, size_t offset)
