@@ -318,19 +318,20 @@ static JsonValue *body_make_tags(Document *document)
 static int body_add_tag(Document *document, JsonValue *tags, const char *owner,
                         const char *instance)
 {
-    _cleanup_(freep) char *text = NULL;
+    size_t owner_size = strlen(owner), instance_size = instance ? strlen(instance) : 0;
+    size_t size = strlen(BODY_TAG_PREFIX) + owner_size + (instance ? 1 + instance_size : 0);
     JsonValue *tag = arena_alloc(&document->arena, sizeof(*tag));
+    char *text = arena_alloc(&document->arena, size + 1), *end;
 
-    if (!tag || asprintf(&text, BODY_TAG_PREFIX "%s%s%s", owner, instance ? "." : "",
-                         instance ? instance : "") < 0) {
-        text = NULL; /* asprintf(3) leaves it undefined */
+    if (!tag || !text)
         return -ENOMEM;
-    }
+    end = mempcpy(text, BODY_TAG_PREFIX, strlen(BODY_TAG_PREFIX));
+    end = mempcpy(end, owner, owner_size);
+    if (instance)
+        (void)mempcpy(mempcpy(end, ".", 1), instance, instance_size);
     tag->type = JSON_STRING;
-    tag->size = strlen(text);
-    tag->text = arena_strndup(&document->arena, text, tag->size);
-    if (!tag->text)
-        return -ENOMEM;
+    tag->size = size;
+    tag->text = text;
     body_append(tags, tag);
     return 0;
 }

@@ -106,6 +106,27 @@ static int document_compare_members(const void *left, const void *right)
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
+static void document_report_duplicate(Document *document, const JsonValue *first,
+                                      const JsonValue *second)
+{
+    document_error(document, second->key_at, "duplicate key \"%.64s\": it stands already at %u:%u",
+                   second->key, first->key_at.line, first->key_at.column);
+}
+
+/* Nearly all objects: so few members that comparing each with those before it costs less than sorting them. */
+#define DOCUMENT_FEW_MEMBERS 8
+
+static void document_check_few(Document *document, const JsonValue *object)
+{
+    JSON_VALUE_FOREACH(member, object)
+        for (const JsonValue *first = object->first; first != member; first = first->next)
+            if (first->key_size == member->key_size &&
+                memcmp(first->key, member->key, member->key_size) == 0) {
+                document_report_duplicate(document, first, member);
+                break;
+            }
+}
+
 /* All members of `object` whose key another had before; json_value_find_duplicate() tells of one only. */
 static int document_check_duplicates(Document *document, const JsonValue *object)
 {
@@ -113,8 +134,10 @@ static int document_check_duplicates(Document *document, const JsonValue *object
     const DocumentMember *first;
     size_t n = 0;
 
-    if (object->n_children < 2)
+    if (object->n_children <= DOCUMENT_FEW_MEMBERS) {
+        document_check_few(document, object);
         return 0;
+    }
     members = calloc(object->n_children, sizeof(*members));
     if (!members)
         return -ENOMEM;
@@ -128,10 +151,7 @@ static int document_check_duplicates(Document *document, const JsonValue *object
         if (document_compare_keys(first, &members[i]) != 0)
             first = &members[i];
         else
-            document_error(document, members[i].value->key_at,
-                           "duplicate key \"%.64s\": it stands already at %u:%u",
-                           members[i].value->key, first->value->key_at.line,
-                           first->value->key_at.column);
+            document_report_duplicate(document, first->value, members[i].value);
     }
     return 0;
 }

@@ -14,6 +14,9 @@
 
 #define INSTANCE_DEFAULT_ACCOUNT "default"
 
+/* So many letters wrong, missing or too many in `elementd` are a slip. */
+#define INSTANCE_SLIPS_MAX 3
+
 /* Bytes for the names of accounts in a message. */
 #define INSTANCE_ACCOUNTS_SIZE 256
 
@@ -171,13 +174,16 @@ static void instance_check_misplaced(Document *document, const JsonValue *object
 
 static bool instance_looks_like_ours(const JsonValue *member)
 {
-    size_t distance;
+    size_t ours = strlen(BODY_OUR_KEY), size = member->key_size, distance;
 
     if (strcmp(member->key, BODY_OUR_KEY) == 0)
         return false;
+    if (size > ours + INSTANCE_SLIPS_MAX || size + INSTANCE_SLIPS_MAX < ours)
+        return false; /* they are further apart than that, whatever stands in them */
     distance = schema_distance(member->key, member->key_size, BODY_OUR_KEY, strlen(BODY_OUR_KEY));
     return strcasecmp(member->key, BODY_OUR_KEY) == 0 ||
-           (distance <= 3 && (instance_has_our_keys(member) || instance_has_access_key(member)));
+           (distance <= INSTANCE_SLIPS_MAX &&
+            (instance_has_our_keys(member) || instance_has_access_key(member)));
 }
 
 /*
