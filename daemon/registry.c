@@ -324,14 +324,23 @@ static int record_compare(const void *a, const void *b)
     return strcmp((*(Record *const *)a)->name, (*(Record *const *)b)->name);
 }
 
+/* A document of ours nearly always has its records in order: then finding that out is all. */
+static void registry_sort(Record **records, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (record_compare(&records[i - 1], &records[i]) > 0) {
+            qsort(records, n, sizeof(Record *), record_compare);
+            return;
+        }
+}
+
 /* An entry for each name that is recorded, in order of names. 0 or -ENOMEM. */
 static int registry_take_records(Registry *registry, Snapshot *snapshot, usec_t now)
 {
     registry->entries = calloc(snapshot->n_records + 1, sizeof(*registry->entries));
     if (!registry->entries)
         return -ENOMEM;
-    if (snapshot->n_records > 0)
-        qsort(snapshot->records, snapshot->n_records, sizeof(*snapshot->records), record_compare);
+    registry_sort(snapshot->records, snapshot->n_records);
     for (size_t i = 0; i < snapshot->n_records; i++) {
         Record *record = snapshot->records[i];
         Entry *entry;
