@@ -42,7 +42,8 @@ static uint64_t notified_now(void)
 
 static void notified_on_signal(int number)
 {
-    (void)kill(notified_pid, number);
+    if (notified_pid > 0)
+        (void)kill(notified_pid, number);
 }
 
 static int notified_bind(const char *path)
@@ -61,6 +62,7 @@ static int notified_bind(const char *path)
 
 static void notified_run(const char *path, char **command, uint64_t *started)
 {
+    (void)signal(SIGTERM, SIG_DFL);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     /* Its stdout is not ours, whose lines are read. */
     if (setenv("NOTIFY_SOCKET", path, 1) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
@@ -106,13 +108,14 @@ int main(int argc, char **argv)
                    0);
     if (started == MAP_FAILED)
         notified_fail("mmap");
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0); /* with the benchmark, however that ends */
     fd = notified_bind(argv[1]);
+    (void)signal(SIGTERM, notified_on_signal);
     notified_pid = fork();
     if (notified_pid < 0)
         notified_fail("fork");
     if (notified_pid == 0)
         notified_run(argv[1], argv + 2, started);
-    (void)signal(SIGTERM, notified_on_signal);
     (void)printf("%d\n", (int)notified_pid);
     (void)fflush(stdout);
     while (notified_receive(fd, *started))
