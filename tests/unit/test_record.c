@@ -30,12 +30,13 @@ static Secret *secret_of(const char *text)
     return secret;
 }
 
-/* With all that a record can hold. */
+/* With all that a record of an instance that is in use can hold. */
 static Record *record_full(void)
 {
     Record *record;
 
     assert_int_equal(record_new("helpdesk-jira", &record), 0);
+    assert_int_equal(record_set_string(&record->account, "eu"), 0);
     assert_int_equal(record_set_string(&record->url, "https://example.com/\xC3\xA4"), 0);
     assert_int_equal(record_set_string(&record->element, "jira"), 0);
     assert_int_equal(record_set_string(&record->failure, "no \"good\"\n"), 0);
@@ -43,6 +44,7 @@ static Record *record_full(void)
     record->token = secret_of("t+/=");
     record->verified = 1;
     record->is_disabled = true;
+    record->is_doomed = true;
     record->has_digests = true;
     assert_true(digest_parse(HEX_A, 32, &record->labels_digest));
     assert_true(digest_parse(HEX_B, 32, &record->body_digest));
@@ -53,6 +55,22 @@ static Record *record_full(void)
     return record;
 }
 
+/* With all that is known of an instance that nothing uses. */
+static Record *record_orphan(RecordOrphan reason)
+{
+    Record *record;
+
+    assert_int_equal(record_new("crm", &record), 0);
+    assert_int_equal(record_set_string(&record->account, "eu"), 0);
+    assert_int_equal(record_set_string(&record->url, "https://example.com"), 0);
+    assert_int_equal(record_set_string(&record->element, "sfdc"), 0);
+    record->id = 42;
+    record->orphan = reason;
+    record->is_doomed = reason == RECORD_REMOVED;
+    record->since = 1700000000000000;
+    return record;
+}
+
 static bool text_equal(const char *a, const char *b)
 {
     return a == b || (a && b && strcmp(a, b) == 0);
@@ -60,9 +78,11 @@ static bool text_equal(const char *a, const char *b)
 
 static bool record_equal(const Record *a, const Record *b)
 {
-    return text_equal(a->name, b->name) && text_equal(a->url, b->url) &&
-           text_equal(a->element, b->element) && text_equal(a->failure, b->failure) &&
-           a->id == b->id && secret_equal(a->token, b->token) && a->verified == b->verified &&
+    return text_equal(a->name, b->name) && text_equal(a->account, b->account) &&
+           text_equal(a->url, b->url) && a->is_doomed == b->is_doomed && a->orphan == b->orphan &&
+           a->since == b->since && text_equal(a->element, b->element) &&
+           text_equal(a->failure, b->failure) && a->id == b->id &&
+           secret_equal(a->token, b->token) && a->verified == b->verified &&
            a->is_disabled == b->is_disabled && a->has_digests == b->has_digests &&
            digest_equal(&a->labels_digest, &b->labels_digest) &&
            digest_equal(&a->body_digest, &b->body_digest) && a->intent == b->intent &&
@@ -143,14 +163,42 @@ static void test_write(void **state)
     assert_string_equal(
         buffer_data(&text),
         "{\"name\":\"helpdesk-jira\",\"id\":9223372036854775807,\"token\":\"t+/=\","
-        "\"url\":\"https://example.com/\xC3\xA4\",\"element\":\"jira\",\"verifiedUSec\":1,"
-        "\"bodyDigest\":\"" HEX_B "\",\"labelsDigest\":\"" HEX_A "\",\"disabled\":1,"
+        "\"account\":\"eu\",\"url\":\"https://example.com/\xC3\xA4\",\"element\":\"jira\",\"verifiedUSec\":1,"
+        "\"bodyDigest\":\"" HEX_B "\",\"labelsDigest\":\"" HEX_A "\",\"disabled\":1,\"doomed\":1,"
         "\"intentUSec\":1700000000000000,\"attempts\":4294967295,\"delayUSec\":300000000,"
         "\"retryUSec\":9223372036854775807,\"failure\":\"no \\\"good\\\"\\n\"}");
     buffer_clear(&text);
     assert_int_equal(record_new("x", &empty), 0);
     write_to(empty, &text);
     assert_string_equal(buffer_data(&text), "{\"name\":\"x\"}");
+}
+
+static const struct {
+    RecordOrphan reason;
+    const char *word;
+} record_reasons[] = {
+    {RECORD_REMOVED, "removed"},
+    {RECORD_REPLACED, "replaced"},
+    {RECORD_DUPLICATE, "duplicate"},
+    {RECORD_UNCLAIMED, "unclaimed"},
+};
+
+static void test_write_orphan(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(record_reasons); i++) {
+        _cleanup_(record_unrefp) Record *record = record_orphan(record_reasons[i].reason);
+        _cleanup_(buffer_deinit) Buffer text = BUFFER_INIT(65536);
+        char expected[256];
+
+        (void)snprintf(expected, sizeof(expected),
+                       "{\"name\":\"crm\",\"id\":42,\"account\":\"eu\","
+                       "\"url\":\"https://example.com\",\"element\":\"sfdc\",%s"
+                       "\"orphan\":\"%s\",\"sinceUSec\":1700000000000000}",
+                       i == 0 ? "\"doomed\":1," : "", record_reasons[i].word);
+        write_to(record, &text);
+        assert_string_equal(buffer_data(&text), expected);
+    }
 }
 
 /* ---- reading ---- */
@@ -178,10 +226,10 @@ static int reading_on_event(void *userdata, const JsonEvent *event)
     return 0;
 }
 
-/* Reads a whole document, or as much of it as there is. */
-static Reading read_document(const char *text)
+/* Reads the records at `path` of a whole document, or of as much of it as there is. */
+static Reading read_document(const char *path, const char *text)
 {
-    Reading reading = {.reader = {.path = RECORD_PATH}};
+    Reading reading = {.reader = {.path = path}};
 
     (void)json_read(text, strlen(text), 0, reading_on_event, &reading, NULL);
     record_reader_deinit(&reading.reader);
@@ -202,7 +250,17 @@ static Reading read_record(const char *record)
 
     assert_in_range(snprintf(text, sizeof(text), "{\"records\":[%s]}", record), 1,
                     sizeof(text) - 1);
-    return read_document(text);
+    return read_document(RECORD_PATH, text);
+}
+
+/* … or with this one orphan. */
+static Reading read_orphan(const char *record)
+{
+    char text[16384];
+
+    assert_in_range(snprintf(text, sizeof(text), "{\"orphans\":[%s]}", record), 1,
+                    sizeof(text) - 1);
+    return read_document(RECORD_ORPHAN_PATH, text);
 }
 
 static void test_round_trip(void **state)
@@ -225,6 +283,92 @@ static void test_round_trip(void **state)
         assert_int_equal(got.n_broken, 0);
         assert_true(record_equal(got.records[0], records[i]));
         assert_int_equal(got.records[0]->n_refs, 1);
+        drop(&got);
+    }
+}
+
+static void test_round_trip_of_orphans(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(record_reasons); i++) {
+        _cleanup_(record_unrefp) Record *record = record_orphan(record_reasons[i].reason);
+        _cleanup_(buffer_deinit) Buffer text = BUFFER_INIT(65536);
+        Reading got;
+
+        write_to(record, &text);
+        got = read_orphan(buffer_data(&text));
+        assert_int_equal(got.n, 1);
+        assert_int_equal(got.n_broken, 0);
+        assert_true(record_equal(got.records[0], record));
+        drop(&got);
+    }
+}
+
+/* An id, the platform that knows it, and a reason are all that it takes: it may carry our tag and no name. */
+static void test_orphans_fine(void **state)
+{
+    static const char *const texts[] = {
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\"}",
+        "{\"orphan\":\"unclaimed\",\"url\":\"u\",\"id\":9223372036854775807}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\",\"orphan\":\"replaced\"}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"duplicate\",\"doomed\":0,\"sinceUSec\":0}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\",\"doomed\":1,\"attempts\":3,"
+        "\"delayUSec\":5,\"retryUSec\":7,\"later\":[{\"token\":\"t\"}]}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+        Reading got = read_orphan(texts[i]);
+
+        if (got.n != 1 || got.n_broken != 0)
+            fail_msg("%s: %zu records, %u broken", texts[i], got.n, got.n_broken);
+        assert_null(got.records[0]->name);
+        drop(&got);
+    }
+}
+
+static void test_orphans_broken(void **state)
+{
+    static const char *const texts[] = {
+        "{}",
+        "7",
+        "[]",
+        /* As one that is in use. */
+        "{\"name\":\"x\"}",
+        "{\"name\":\"x\",\"id\":1,\"token\":\"t\",\"url\":\"u\"}",
+        /* Without one of what it takes. */
+        "{\"url\":\"u\",\"orphan\":\"removed\"}",
+        "{\"id\":0,\"url\":\"u\",\"orphan\":\"removed\"}",
+        "{\"id\":1,\"orphan\":\"removed\"}",
+        "{\"id\":1,\"url\":\"u\"}",
+        "{\"id\":1,\"url\":\"u\",\"doomed\":1,\"sinceUSec\":1}",
+        /* Of an instance that nothing uses there is no token. */
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\",\"token\":\"t\"}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\",\"name\":\".x\"}",
+        "{\"id\":-1,\"url\":\"u\",\"orphan\":\"removed\"}",
+        /* A reason that is none, or that only a later version knows. */
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"\"}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"Removed\"}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"remove\"}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed \"}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\\u0000\"}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"later\"}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":1}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":null}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":[\"removed\"]}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\",\"orphan\":\"later\"}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\",\"doomed\":2}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\",\"doomed\":true}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\",\"sinceUSec\":-1}",
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\",\"sinceUSec\":\"1\"}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+        Reading got = read_orphan(texts[i]);
+
+        if (got.n != 0 || got.n_broken != 1)
+            fail_msg("%s: %zu records, %u broken", texts[i], got.n, got.n_broken);
         drop(&got);
     }
 }
@@ -298,6 +442,16 @@ static void test_broken(void **state)
         "{\"name\":\"x\",\"attempts\":-1}",
         "{\"name\":\"x\",\"disabled\":2}",
         "{\"name\":\"x\",\"disabled\":true}",
+        "{\"name\":\"x\",\"doomed\":2}",
+        "{\"name\":\"x\",\"doomed\":true}",
+        "{\"name\":\"x\",\"sinceUSec\":-1}",
+        "{\"name\":\"x\",\"account\":7}",
+        /* One that is in use has no reason why it should not be. */
+        "{\"name\":\"x\",\"orphan\":\"removed\"}",
+        "{\"name\":\"x\",\"orphan\":\"later\"}",
+        "{\"name\":\"x\",\"orphan\":\"\"}",
+        "{\"name\":\"x\",\"id\":1,\"token\":\"t\",\"url\":\"u\",\"orphan\":\"replaced\"}",
+        "{\"name\":\"x\",\"id\":1,\"url\":\"u\",\"orphan\":\"unclaimed\"}",
         "{\"name\":\"x\",\"bodyDigest\":\"\"}",
         "{\"name\":\"x\",\"bodyDigest\":\"0011\"}",
         "{\"name\":\"x\",\"bodyDigest\":\"" HEX_A "00\"}",
@@ -324,9 +478,9 @@ static void test_broken(void **state)
 static void test_containers_as_fields(void **state)
 {
     static const char *const keys[] = {
-        "name",         "id",         "token",        "url",      "element",
-        "verifiedUSec", "bodyDigest", "labelsDigest", "disabled", "intentUSec",
-        "attempts",     "delayUSec",  "retryUSec",    "failure",
+        "name",       "id",           "token",    "url",        "element",  "verifiedUSec",
+        "bodyDigest", "labelsDigest", "disabled", "intentUSec", "attempts", "delayUSec",
+        "retryUSec",  "failure",      "account",  "doomed",     "orphan",   "sinceUSec",
     };
 
     (void)state;
@@ -366,6 +520,7 @@ static void test_sizes(void **state)
     } rows[] = {
         {"{\"name\":\"", "\"}", NAME_BYTES_MAX},
         {"{\"name\":\"x\",\"id\":1,\"token\":\"", "\"}", TOKEN_BYTES_MAX},
+        {"{\"name\":\"x\",\"account\":\"", "\"}", NAME_BYTES_MAX},
         {"{\"name\":\"x\",\"failure\":\"", "\"}", 4 * PROBLEM_BYTES_MAX},
     };
 
@@ -389,6 +544,7 @@ static void test_sizes(void **state)
 static void test_several(void **state)
 {
     Reading got = read_document(
+        RECORD_PATH,
         "{\"x\":{\"records\":[{\"name\":\"no\"}]},\"records\":[{\"name\":\"a\",\"disabled\":1},"
         "{\"name\":\"b\",\"id\":1},7,{\"name\":\"c\"},{\"name\":\"d\",\"tok");
 
@@ -402,15 +558,45 @@ static void test_several(void **state)
     drop(&got);
 }
 
+/* Each reader sees its own array alone. */
+static void test_two_arrays(void **state)
+{
+    static const char text[] =
+        "{\"orphans\":[{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\"},{\"id\":2}],"
+        "\"records\":[{\"name\":\"a\"},{\"name\":\"b\"}],\"orphansX\":[{\"id\":3}]}";
+    Reading used = read_document(RECORD_PATH, text);
+    Reading orphans = read_document(RECORD_ORPHAN_PATH, text);
+
+    (void)state;
+    assert_int_equal(used.n, 2);
+    assert_int_equal(used.n_broken, 0);
+    assert_string_equal(used.records[1]->name, "b");
+    assert_int_equal(orphans.n, 1);
+    assert_int_equal(orphans.n_broken, 1);
+    assert_int_equal(orphans.records[0]->id, 1);
+    drop(&used);
+    drop(&orphans);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new),        cmocka_unit_test(test_references),
-        cmocka_unit_test(test_copy),       cmocka_unit_test(test_write),
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_fine),
-        cmocka_unit_test(test_broken),     cmocka_unit_test(test_containers_as_fields),
-        cmocka_unit_test(test_one_digest), cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_new),
+        cmocka_unit_test(test_references),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_fine),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_containers_as_fields),
+        cmocka_unit_test(test_one_digest),
+        cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_several),
+        cmocka_unit_test(test_write_orphan),
+        cmocka_unit_test(test_round_trip_of_orphans),
+        cmocka_unit_test(test_orphans_fine),
+        cmocka_unit_test(test_orphans_broken),
+        cmocka_unit_test(test_two_arrays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,9 @@ static Parsed parse_bytes(const char *text, size_t size)
         assert_int_equal(parsed.n_broken, 99);
         assert_int_equal(parsed.snapshot.n_records, 0);
         assert_int_equal(parsed.snapshot.n_pauses, 0);
+        assert_int_equal(parsed.snapshot.n_orphans, 0);
         assert_null(parsed.snapshot.records);
+        assert_null(parsed.snapshot.orphans);
         assert_null(parsed.snapshot.pauses);
     }
     return parsed;
@@ -126,6 +128,7 @@ static void test_empty(void **state)
     assert_int_equal(parsed.r, 0);
     assert_int_equal(parsed.n_broken, 0);
     assert_int_equal(parsed.snapshot.n_records, 0);
+    assert_int_equal(parsed.snapshot.n_orphans, 0);
     assert_int_equal(parsed.snapshot.n_pauses, 0);
     assert_memory_equal(&parsed.snapshot.key, &snapshot.key, sizeof(snapshot.key));
     drop(&parsed);
@@ -158,6 +161,51 @@ static void test_round_trip(void **state)
     assert_int_equal(got->records[1]->intent, 7);
     format(got, &written);
     assert_string_equal(buffer_data(&written), document_full);
+    drop(&parsed);
+}
+
+static const char document_orphans[] =
+    "{\"version\":1,\"key\":\"" KEY "\",\"pauses\":[],\"records\":[{\"name\":\"a\"}],\"orphans\":["
+    "{\"name\":\"a\",\"id\":1,\"account\":\"eu\",\"url\":\"https://a\",\"doomed\":1,"
+    "\"orphan\":\"removed\",\"sinceUSec\":7},{\"id\":1,\"url\":\"https://b\","
+    "\"orphan\":\"unclaimed\"}]}";
+
+static void test_round_trip_of_orphans(void **state)
+{
+    _cleanup_(buffer_deinit) Buffer written = BUFFER_INIT(4096);
+    Parsed parsed = parse(document_orphans);
+    const Snapshot *got = &parsed.snapshot;
+
+    (void)state;
+    assert_int_equal(parsed.r, 0);
+    assert_int_equal(parsed.n_broken, 0);
+    assert_int_equal(got->n_records, 1);
+    assert_string_equal(got->records[0]->name, "a");
+    assert_int_equal(got->n_orphans, 2);
+    assert_string_equal(got->orphans[0]->name, "a");
+    assert_true(got->orphans[0]->is_doomed);
+    assert_int_equal(got->orphans[0]->orphan, RECORD_REMOVED);
+    assert_int_equal(got->orphans[0]->since, 7);
+    assert_string_equal(got->orphans[1]->url, "https://b");
+    assert_int_equal(got->orphans[1]->orphan, RECORD_UNCLAIMED);
+    format(got, &written);
+    assert_string_equal(buffer_data(&written), document_orphans);
+    drop(&parsed);
+}
+
+/* Without orphans it is a document as before there were any, so that an older version reads it. */
+static void test_no_orphans(void **state)
+{
+    Parsed parsed = parse("{\"version\":1,\"key\":\"" KEY
+                          "\",\"records\":[{\"name\":\"a\"}],\"orphans\":[]}");
+    _cleanup_(buffer_deinit) Buffer written = BUFFER_INIT(4096);
+
+    (void)state;
+    assert_int_equal(parsed.r, 0);
+    assert_int_equal(parsed.snapshot.n_orphans, 0);
+    format(&parsed.snapshot, &written);
+    assert_string_equal(buffer_data(&written), "{\"version\":1,\"key\":\"" KEY
+                                               "\",\"pauses\":[],\"records\":[{\"name\":\"a\"}]}");
     drop(&parsed);
 }
 
@@ -216,20 +264,23 @@ static void test_broken(void **state)
     assert_broken("{\"version\":1,\"key\":\"" KEY "\"} // no comments", "line 1");
 }
 
+static const char *const documents[] = {document_full, document_orphans};
+
 /* Cut off anywhere, it is none: a part of the records is not taken for all of them. */
 static void test_each_cut(void **state)
 {
     (void)state;
-    for (size_t size = 0; size < strlen(document_full); size++) {
-        char *text = malloc(size + 1); /* of just its size, so that reading past it is seen */
-        Parsed parsed;
+    for (size_t i = 0; i < N_ELEMENTS(documents); i++)
+        for (size_t size = 0; size < strlen(documents[i]); size++) {
+            char *text = malloc(size + 1); /* of just its size, so that reading past it is seen */
+            Parsed parsed;
 
-        memcpy(text, document_full, size);
-        parsed = parse_bytes(text, size);
-        assert_int_equal(parsed.r, STORE_DOCUMENT_E_BROKEN);
-        drop(&parsed);
-        free(text);
-    }
+            memcpy(text, documents[i], size);
+            parsed = parse_bytes(text, size);
+            assert_int_equal(parsed.r, STORE_DOCUMENT_E_BROKEN);
+            drop(&parsed);
+            free(text);
+        }
 }
 
 /* Any one byte changed: refused, or read as what it then says; never more records than there are. */
@@ -266,6 +317,26 @@ static void test_broken_records(void **state)
     drop(&parsed);
 }
 
+/* What is broken is counted, wherever it stands; and what belongs into the other array is broken. */
+static void test_broken_orphans(void **state)
+{
+    Parsed parsed = parse(
+        "{\"version\":1,\"key\":\"" KEY "\",\"orphans\":[{\"name\":\"a\"},7,"
+        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\",\"token\":\"t\"},"
+        "{\"id\":2,\"url\":\"u\",\"orphan\":\"removed\"},{\"id\":3,\"url\":\"u\"}],"
+        "\"records\":[{\"name\":\"b\",\"id\":1,\"url\":\"u\",\"orphan\":\"removed\"},"
+        "{\"name\":\"c\"}]}");
+
+    (void)state;
+    assert_int_equal(parsed.r, 0);
+    assert_int_equal(parsed.n_broken, 5);
+    assert_int_equal(parsed.snapshot.n_orphans, 1);
+    assert_int_equal(parsed.snapshot.orphans[0]->id, 2);
+    assert_int_equal(parsed.snapshot.n_records, 1);
+    assert_string_equal(parsed.snapshot.records[0]->name, "c");
+    drop(&parsed);
+}
+
 /* A pause that is not understood is none, and takes nothing with it. */
 static void test_broken_pauses(void **state)
 {
@@ -292,13 +363,18 @@ static void test_broken_pauses(void **state)
 
 /* ---- limits ---- */
 
-/* A document with so many records and pauses. */
-static void write_many(Buffer *text, int n_records, int n_pauses)
+/* A document with so many records, orphans and pauses. */
+static void write_many(Buffer *text, int n_records, int n_orphans, int n_pauses)
 {
     assert_int_equal(buffer_append_string(text, "{\"version\":1,\"key\":\"" KEY "\",\"records\":["),
                      0);
     for (int i = 0; i < n_records; i++)
         assert_int_equal(buffer_printf(text, "%s{\"name\":\"r%d\"}", i > 0 ? "," : "", i), 0);
+    assert_int_equal(buffer_append_string(text, "],\"orphans\":["), 0);
+    for (int i = 0; i < n_orphans; i++)
+        assert_int_equal(buffer_printf(text, "%s{\"id\":%d,\"url\":\"u\",\"orphan\":\"removed\"}",
+                                       i > 0 ? "," : "", i + 1),
+                         0);
     assert_int_equal(buffer_append_string(text, "],\"pauses\":["), 0);
     for (int i = 0; i < n_pauses; i++)
         assert_int_equal(buffer_printf(text, "%s{\"account\":\"p%d\"}", i > 0 ? "," : "", i), 0);
@@ -311,21 +387,28 @@ static void test_ceilings(void **state)
     Parsed parsed;
 
     (void)state;
-    write_many(&text, INSTANCES_MAX, ACCOUNTS_MAX);
+    write_many(&text, INSTANCES_MAX, ORPHANS_MAX, ACCOUNTS_MAX);
     parsed = parse_bytes(buffer_data(&text), buffer_size(&text));
     assert_int_equal(parsed.r, 0);
     assert_int_equal(parsed.snapshot.n_records, INSTANCES_MAX);
+    assert_int_equal(parsed.snapshot.n_orphans, ORPHANS_MAX);
     assert_int_equal(parsed.snapshot.n_pauses, ACCOUNTS_MAX);
     drop(&parsed);
     /* One more pause is dropped; one more record would be one that is lost. */
     buffer_clear(&text);
-    write_many(&text, 1, ACCOUNTS_MAX + 1);
+    write_many(&text, 1, 1, ACCOUNTS_MAX + 1);
     parsed = parse_bytes(buffer_data(&text), buffer_size(&text));
     assert_int_equal(parsed.r, 0);
     assert_int_equal(parsed.snapshot.n_pauses, ACCOUNTS_MAX);
     drop(&parsed);
     buffer_clear(&text);
-    write_many(&text, INSTANCES_MAX + 1, 0);
+    write_many(&text, INSTANCES_MAX + 1, 0, 0);
+    parsed = parse_bytes(buffer_data(&text), buffer_size(&text));
+    assert_int_equal(parsed.r, STORE_DOCUMENT_E_BROKEN);
+    assert_string_equal(parsed.problem, "more than 16384 records");
+    drop(&parsed);
+    buffer_clear(&text);
+    write_many(&text, 1, ORPHANS_MAX + 1, 0);
     parsed = parse_bytes(buffer_data(&text), buffer_size(&text));
     assert_int_equal(parsed.r, STORE_DOCUMENT_E_BROKEN);
     assert_string_equal(parsed.problem, "more than 16384 records");
@@ -349,11 +432,19 @@ static void test_format_is_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_readers_agree),  cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_other_order),
-        cmocka_unit_test(test_broken),         cmocka_unit_test(test_each_cut),
-        cmocka_unit_test(test_each_byte),      cmocka_unit_test(test_broken_records),
-        cmocka_unit_test(test_broken_pauses),  cmocka_unit_test(test_ceilings),
+        cmocka_unit_test(test_readers_agree),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_other_order),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_each_cut),
+        cmocka_unit_test(test_each_byte),
+        cmocka_unit_test(test_broken_records),
+        cmocka_unit_test(test_broken_pauses),
+        cmocka_unit_test(test_round_trip_of_orphans),
+        cmocka_unit_test(test_no_orphans),
+        cmocka_unit_test(test_broken_orphans),
+        cmocka_unit_test(test_ceilings),
         cmocka_unit_test(test_format_is_full),
     };
 
