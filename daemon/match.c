@@ -179,7 +179,8 @@ static void match_other(const Match *match, const Entry *entry, const PlatformIn
     const Record *record = entry ? entry->record : NULL;
     const char *url = match->gate->account->url;
 
-    if (record && record->id == row->id && record->url && strcmp(record->url, url) == 0)
+    /* A record that does not say its platform is taken to be of this one, as registry_is_foreign() takes it. */
+    if (record && record->id == row->id && (!record->url || strcmp(record->url, url) == 0))
         return;
     if (!entry || !entry->want)
         match_add_orphan(match, row, RECORD_UNCLAIMED);
