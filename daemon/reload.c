@@ -70,14 +70,27 @@ static const char *reload_copy_text(Arena *arena, const char *text)
     return copy ? copy : "out of memory";
 }
 
+/* Says that there is no memory for what there is to say. */
+static void reload_set_without_memory(Reload *reload)
+{
+    static const ServedProblem problem = {"", 1, 1, "out of memory"};
+
+    reload->served.problems = &problem;
+    reload->served.n_problems = 1;
+}
+
 void reload_set_refused(Reload *reload, uint64_t number, const Problems *problems)
 {
     ServedProblem *served;
 
     reload_begin(reload, number, false);
     served = arena_alloc(&reload->arena, (problems->n_items + 1) * sizeof(*served));
+    if (!served) {
+        reload_set_without_memory(reload);
+        return;
+    }
     reload->served.problems = served;
-    for (size_t i = 0; served && i < problems->n_items; i++) {
+    for (size_t i = 0; i < problems->n_items; i++) {
         const Problem *problem = &problems->items[i];
 
         if (problem->severity != PROBLEM_ERROR)
@@ -93,19 +106,21 @@ void reload_set_refused(Reload *reload, uint64_t number, const Problems *problem
 
 void reload_set_failed(Reload *reload, uint64_t number, const char *file, const char *message)
 {
-    static const ServedProblem without_memory = {"", 1, 1, "out of memory"};
     ServedProblem *served;
 
     reload_begin(reload, number, false);
     served = arena_alloc(&reload->arena, sizeof(*served));
-    if (served)
-        *served = (ServedProblem){
-            .file = reload_copy_text(&reload->arena, file),
-            .line = 1,
-            .column = 1,
-            .message = reload_copy_text(&reload->arena, message),
-        };
-    reload->served.problems = served ? served : &without_memory;
+    if (!served) {
+        reload_set_without_memory(reload);
+        return;
+    }
+    *served = (ServedProblem){
+        .file = reload_copy_text(&reload->arena, file),
+        .line = 1,
+        .column = 1,
+        .message = reload_copy_text(&reload->arena, message),
+    };
+    reload->served.problems = served;
     reload->served.n_problems = 1;
 }
 
