@@ -253,6 +253,78 @@ static void test_find(void **state)
     assert_null(account_find(NULL, 0, "a"));
 }
 
+static Secret *equal_secret(const char *text)
+{
+    Secret *secret = NULL;
+
+    if (text)
+        assert_int_equal(secret_new(text, strlen(text), &secret), 0);
+    return secret;
+}
+
+/* With its URL, user, organization and file of certificates. */
+static Account *equal_account(const char *name, const char *const fields[4])
+{
+    Account *account = calloc(1, sizeof(*account));
+
+    assert_non_null(account);
+    account->name = strdup(name);
+    account->url = strdup(fields[0]);
+    account->user = equal_secret(fields[1]);
+    account->organization = equal_secret(fields[2]);
+    account->ca_file = fields[3] ? strdup(fields[3]) : NULL;
+    return account;
+}
+
+/* The same platform, reached in the same way with the same secrets: one difference at a time. */
+static void test_equal(void **state)
+{
+    static const char *const base[4] = {"https://a", "u", "o", NULL};
+    static const struct {
+        size_t field; /* of `base` */
+        const char *text;
+    } rows[] = {
+        {0, "https://b"}, {0, "https://A"}, {1, "v"},  {1, "uu"},  {1, NULL},
+        {2, "u"},         {2, "oo"},        {2, NULL}, {3, "/ca"}, {3, ""},
+    };
+    Account *a = equal_account("a", base), *b;
+
+    (void)state;
+    b = equal_account("another name", base);
+    assert_true(account_equal(a, a));
+    assert_true(account_equal(a, b));
+    account_free(b);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        const char *fields[4];
+
+        memcpy(fields, base, sizeof(fields));
+        fields[rows[i].field] = rows[i].text;
+        b = equal_account("a", fields);
+        if (account_equal(a, b) || account_equal(b, a))
+            fail_msg("row %zu", i);
+        account_free(a);
+        a = equal_account("a", fields);
+        assert_true(account_equal(a, b));
+        account_free(a);
+        account_free(b);
+        a = equal_account("a", base);
+    }
+    account_free(a);
+}
+
+/* The same secrets the other way round are others. */
+static void test_equal_swapped(void **state)
+{
+    static const char *const fields[2][4] = {{"https://a", "x", "y", NULL},
+                                             {"https://a", "y", "x", NULL}};
+    Account *a = equal_account("a", fields[0]), *b = equal_account("a", fields[1]);
+
+    (void)state;
+    assert_false(account_equal(a, b));
+    account_free(a);
+    account_free(b);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, tree_setup, tree_teardown)
 
 int main(void)
@@ -261,7 +333,7 @@ int main(void)
         test(test_fine),    test(test_references),     test(test_world_readable),
         test(test_broken),  test(test_bad_secrets),    test(test_credential_with_blanks),
         test(test_ca_file), test(test_ca_file_closed), test(test_unread),
-        test(test_find),
+        test(test_find),    test(test_equal),          test(test_equal_swapped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

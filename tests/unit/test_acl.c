@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "base/limits.h"
 
 #define NOBODY_HAS "elementd-test-nobody-has-this-name"
@@ -275,6 +276,54 @@ static void test_copy(void **state)
     acl_deinit(&copy);
 }
 
+/* The same entries in the same order, that mean the same. */
+static void test_equal(void **state)
+{
+    Acl rows[] = {
+        {},
+        make_acl("user:1000", NULL),
+        make_acl("user:1001", NULL),
+        make_acl("group:1000", NULL),
+        make_acl("unit:1000", NULL),
+        make_acl("any", NULL),
+        make_acl("user:01000", NULL), /* the same number, written otherwise */
+        make_acl("user:1000", "any", NULL),
+        make_acl("any", "user:1000", NULL),
+        make_acl("user:1000", "any", "any", NULL),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        for (size_t j = 0; j < N_ELEMENTS(rows); j++) {
+            Acl copy = {};
+
+            assert_int_equal(acl_copy(&rows[j], &copy), 0);
+            if (acl_equal(&rows[i], &copy) != (i == j))
+                fail_msg("lists %zu and %zu", i, j);
+            acl_deinit(&copy);
+        }
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        acl_deinit(&rows[i]);
+}
+
+/* A name that has come to be another user, or nobody, means something else, however it is written. */
+static void test_equal_meaning(void **state)
+{
+    Acl a = make_acl("user:1000", NULL), b = make_acl("user:1000", NULL);
+
+    (void)state;
+    b.entries[0].id = 1001;
+    assert_false(acl_equal(&a, &b));
+    b.entries[0].id = 1000;
+    assert_true(acl_equal(&a, &b));
+    b.entries[0].is_unknown = true;
+    assert_false(acl_equal(&a, &b));
+    a.entries[0].is_unknown = true;
+    assert_true(acl_equal(&a, &b));
+    acl_deinit(&a);
+    acl_deinit(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +340,8 @@ int main(void)
         cmocka_unit_test(test_first_match),
         cmocka_unit_test(test_ceiling),
         cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_equal_meaning),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

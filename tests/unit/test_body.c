@@ -391,7 +391,7 @@ static void test_digests(void **state)
     }
 }
 
-/* They depend on the key, and on what references hold; not on the owner, which has a tag of its own. */
+/* That of the body depends on the key, and on what references hold; not on the owner, who is in the tags. */
 static void test_digest_of_references(void **state)
 {
     const Tree *tree = *state;
@@ -425,6 +425,65 @@ static void test_digest_of_references(void **state)
     acl_deinit(&context.settings.allow);
 }
 
+/* The tags name the owner and the instance, so another of either is another digest of labels, and of those alone. */
+static void test_digest_of_owner(void **state)
+{
+    _cleanup_(instance_freep) Instance *base = parsed(DIGEST_BASE, "");
+    _cleanup_(instance_freep) Instance *other = NULL;
+    ParsedContext context;
+
+    (void)state;
+    parsed_context_init(&context);
+    context.settings.owner = (char *)"you";
+    other = parsed_with(&context, DIGEST_BASE, false, "");
+    assert_false(digest_equal(&base->labels_digest, &other->labels_digest));
+    assert_true(digest_equal(&base->body_digest, &other->body_digest));
+    acl_deinit(&context.settings.allow);
+}
+
+/* ---- labels ---- */
+
+static void assert_labels(const char *text, const char *expected)
+{
+    _cleanup_(instance_freep) Instance *instance = parsed(text, "");
+    _cleanup_(secret_unrefp) Secret *labels = NULL;
+
+    assert_int_equal(body_format_labels(instance->body, &labels), 0);
+    assert_string_equal(secret_reveal(labels), expected);
+    assert_int_equal(secret_size(labels), strlen(expected));
+}
+
+/* Its name, when it has one, and all tags; nothing else, so that a PATCH changes nothing else. */
+static void test_labels(void **state)
+{
+    (void)state;
+    assert_labels("{" PARSED_ELEMENT "}", "{" PARSED_TAGS "}");
+    assert_labels(DIGEST_BASE,
+                  "{\"tags\":[\"x\",\"elementd.me\",\"elementd.me.i\"],\"name\":\"n\"}");
+    assert_labels("{\"name\": \"\\u00e4 \\\"b\\\"\", " PARSED_ELEMENT
+                  ", \"configuration\": {\"name\": \"no\", \"tags\": \"no\"}}",
+                  "{\"name\":\"\xC3\xA4 \\\"b\\\"\"," PARSED_TAGS "}");
+}
+
+/* Nearly all of the largest body may be a name: what fits there fits here. */
+static void test_labels_largest(void **state)
+{
+    static const char before[] = "{" PARSED_ELEMENT ", \"name\": \"", after[] = "\"}";
+    size_t size = CONFIG_FILE_BYTES_MAX - 512;
+    _cleanup_(freep) char *text = calloc(1, sizeof(before) + size + sizeof(after));
+    _cleanup_(instance_freep) Instance *instance = NULL;
+    _cleanup_(secret_unrefp) Secret *labels = NULL;
+
+    (void)state;
+    assert_non_null(text);
+    memcpy(text, before, sizeof(before) - 1);
+    memset(text + sizeof(before) - 1, 'n', size);
+    memcpy(text + sizeof(before) - 1 + size, after, sizeof(after));
+    instance = parsed(text, "");
+    assert_int_equal(body_format_labels(instance->body, &labels), 0);
+    assert_int_equal(secret_size(labels), strlen("{\"name\":\"\"," PARSED_TAGS "}") + size);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, tree_setup, tree_teardown)
 
 int main(void)
@@ -436,6 +495,8 @@ int main(void)
         test(test_tag_by_reference), test(test_body_limit),
         test(test_plain_secrets),    test(test_referenced_secrets),
         test(test_digests),          test(test_digest_of_references),
+        test(test_digest_of_owner),  test(test_labels),
+        test(test_labels_largest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,6 +61,7 @@ static void test_nothing(void **state)
     assert_null(config_find_instance(config, "a"));
     assert_null(config_find_account(config, "default"));
     assert_false(config->is_incomplete);
+    assert_true(config->is_bare);
 }
 
 static void test_all(void **state)
@@ -78,6 +79,7 @@ static void test_all(void **state)
     tree_put(tree, "etc/elementd/instances.d/a.json", "{" ELEMENT "}", 0644);
     config = load_tree(tree, "");
     assert_string_equal(config->settings.owner, "me");
+    assert_false(config->is_bare);
     assert_int_equal(config->n_accounts, 2);
     assert_int_equal(config->n_instances, 4);
     assert_string_equal(config->instances[0]->name, "a");
@@ -258,6 +260,37 @@ static void test_incomplete(void **state)
     assert_int_equal(config->n_instances, 1);
 }
 
+/* Without a folder of instances there is no word about any; an empty one says that there are none. */
+static void test_bare(void **state)
+{
+    static const struct {
+        const char *folder; /* made before */
+        bool is_bare;
+    } rows[] = {
+        {NULL, true}, /* not even a tree */
+        {"etc/elementd", true},
+        {"etc/elementd/accounts.d", true},
+        {"usr/lib/elementd", true},
+        {"usr/lib/elementd/instances.d", false},
+        {"etc/elementd/instances.d", false},
+    };
+    const Tree *tree = *state;
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        _cleanup_(config_unrefp) Config *config = NULL;
+
+        if (rows[i].folder) {
+            tree_put(tree, strcat(strcpy((char[64]){}, rows[i].folder), "/x"), "", 0644);
+            assert_int_equal(
+                unlink(tree_path(tree, strcat(strcpy((char[64]){}, rows[i].folder), "/x"))), 0);
+        }
+        config = load_tree(tree, "");
+        assert_int_equal(config->is_bare, rows[i].is_bare);
+        assert_false(config->is_incomplete);
+        assert_int_equal(config->n_instances, 0);
+    }
+}
+
 /* As many accounts as may be, with masks that do not count, and one more. */
 static void test_accounts_limit(void **state)
 {
@@ -324,7 +357,7 @@ int main(void)
         test(test_masked_settings),  test(test_lower_settings),
         test(test_foreign_settings), test(test_environment),
         test(test_incomplete),       test(test_accounts_limit),
-        test(test_instances_limit),
+        test(test_instances_limit),  test(test_bare),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -303,6 +303,44 @@ static void test_one_file(void **state)
     paths_deinit(&paths);
 }
 
+static void assert_has_folder(const Tree *tree, bool expected)
+{
+    Problems problems = {};
+    Dropins dropins;
+    Paths paths;
+
+    assert_int_equal(paths_init(&paths, tree->path), 0);
+    assert_int_equal(dropins_find(&dropins, &paths, "x.d", 10, &problems), 0);
+    assert_int_equal(dropins_has_folder(&dropins), expected);
+    dropins_deinit(&dropins);
+    assert_false(dropins_has_folder(&dropins));
+    problems_deinit(&problems);
+    paths_deinit(&paths);
+}
+
+/* In any of the trees, and be it empty; a tree without it, or a file in its place, is none. */
+static void test_has_folder(void **state)
+{
+    static const char *const folders[] = {"etc/elementd", "run/elementd", "usr/lib/elementd"};
+    const Tree *tree = *state;
+
+    assert_has_folder(tree, false);
+    for (size_t i = 0; i < N_ELEMENTS(folders); i++)
+        tree_put(tree, strcat(strcpy((char[64]){}, folders[i]), "/y.d/a.json"), "{}", 0644);
+    assert_has_folder(tree, false);
+    tree_put(tree, "etc/elementd/x.d", "a file", 0644);
+    assert_has_folder(tree, false);
+    assert_int_equal(unlink(tree_path(tree, "etc/elementd/x.d")), 0);
+    for (size_t i = 0; i < N_ELEMENTS(folders); i++) {
+        const char *path = tree_path(tree, strcat(strcpy((char[64]){}, folders[i]), "/x.d"));
+
+        assert_int_equal(mkdir(path, 0755), 0);
+        assert_has_folder(tree, true);
+        assert_int_equal(rmdir(path), 0);
+        assert_has_folder(tree, false);
+    }
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, tree_setup, tree_teardown)
 
 int main(void)
@@ -312,6 +350,7 @@ int main(void)
         test(test_ignored),    test(test_bad_names),   test(test_refused),
         test(test_unreadable), test(test_of_another),  test(test_directories),
         test(test_file_limit), test(test_files_limit), test(test_one_file),
+        test(test_has_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -300,6 +300,87 @@ static void test_no_owner(void **state)
     acl_deinit(&context.settings.allow);
 }
 
+/* ---- comparing ---- */
+
+/* One difference at a time: to the platform, to whoever asks for the token, or to what becomes of it. */
+static void test_equal(void **state)
+{
+    static const char *const texts[] = {
+        "{" PARSED_ELEMENT "}",
+        "{" PARSED_ELEMENT ", \"name\": \"n\"}",
+        "{" PARSED_ELEMENT ", \"tags\": [\"t\"]}",
+        "{" PARSED_ELEMENT ", \"configuration\": {}}",
+        "{\"element\": {\"key\": \"jira\", \"id\": 1}}",
+        "{\"element\": {\"key\": \"github\"}}",
+        "{" PARSED_ELEMENT ", \"elementd\": {\"account\": \"eu\"}}",
+        "{" PARSED_ELEMENT ", \"elementd\": {\"allow\": []}}",
+        "{" PARSED_ELEMENT ", \"elementd\": {\"allow\": [\"unit:a.service\", \"user:0\"]}}",
+        "{" PARSED_ELEMENT ", \"elementd\": {\"allow-authorization\": [\"unit:a.service\"]}}",
+        "{" PARSED_ELEMENT ", \"elementd\": {\"on-remove\": \"delete\"}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++)
+        for (size_t j = 0; j < N_ELEMENTS(texts); j++) {
+            _cleanup_(instance_freep) Instance *a = parsed(texts[i], "");
+            _cleanup_(instance_freep) Instance *b = parsed(texts[j], "");
+
+            if (instance_equal(a, b) != (i == j))
+                fail_msg("%s and %s", texts[i], texts[j]);
+        }
+}
+
+/* What is said otherwise, or left to the settings, may mean the same. */
+static void test_equal_meaning(void **state)
+{
+    static const char *const texts[] = {
+        "{//c\n\"element\":{\"key\":\"j\\u0069ra\"}}",
+        "{" PARSED_ELEMENT ", \"elementd\": {}}",
+        "{" PARSED_ELEMENT ", \"elementd\": {\"account\": \"default\", \"on-remove\": \"keep\"}}",
+        "{" PARSED_ELEMENT
+        ", \"elementd\": {\"allow\": [\"unit:a.service\"], \"allow-authorization\": []}}",
+    };
+    _cleanup_(instance_freep) Instance *base = parsed("{" PARSED_ELEMENT "}", "");
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+        _cleanup_(instance_freep) Instance *instance = parsed(texts[i], "");
+
+        assert_true(instance_equal(base, instance));
+    }
+}
+
+/* Another platform under the same name, or the same one by other secrets; and other words of the settings. */
+static void test_equal_around(void **state)
+{
+    Account here = {.name = (char *)"default", .url = (char *)"https://a"};
+    Account there = {.name = (char *)"default", .url = (char *)"https://b"};
+    Account again = {.name = (char *)"default", .url = (char *)"https://a"};
+    Account *const accounts[] = {&here, &there, &again};
+    Instance *instances[5] = {};
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(instances); i++) {
+        ParsedContext context;
+
+        parsed_context_init(&context);
+        context.context.accounts = &accounts[i < 3 ? i : 0];
+        context.context.n_accounts = 1;
+        if (i == 3)
+            context.settings.owner = (char *)"you";
+        if (i == 4)
+            assert_int_equal(acl_add(&context.settings.allow, "any"), 0);
+        instances[i] = parsed_with(&context, "{" PARSED_ELEMENT "}", false, "");
+        acl_deinit(&context.settings.allow);
+    }
+    assert_false(instance_equal(instances[0], instances[1]));
+    assert_true(instance_equal(instances[0], instances[2]));
+    assert_false(instance_equal(instances[0], instances[3]));
+    assert_false(instance_equal(instances[0], instances[4]));
+    for (size_t i = 0; i < N_ELEMENTS(instances); i++)
+        instance_free(instances[i]);
+}
+
 /* ---- names ---- */
 
 static void test_names(void **state)
@@ -329,7 +410,8 @@ int main(void)
         cmocka_unit_test(test_allow),          cmocka_unit_test(test_misspelled),
         cmocka_unit_test(test_no_account),     cmocka_unit_test(test_many_accounts),
         cmocka_unit_test(test_broken_account), cmocka_unit_test(test_no_owner),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_names),          cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_equal_meaning),  cmocka_unit_test(test_equal_around),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,6 +118,22 @@ static void test_join(void **state)
     free(path);
 }
 
+static void test_copy(void **state)
+{
+    Paths paths = {}, copy = {};
+
+    (void)state;
+    assert_int_equal(paths_init(&paths, "/x"), 0);
+    assert_int_equal(paths_copy(&paths, &copy), 0);
+    paths_deinit(&paths); /* it holds nothing of it */
+    assert_string_equal(copy.config[0], "/x/etc/elementd");
+    assert_string_equal(copy.config[1], "/x/run/elementd");
+    assert_string_equal(copy.config[2], "/x/usr/lib/elementd");
+    assert_string_equal(copy.state, "/x/var/lib/elementd");
+    assert_string_equal(copy.runtime, "/x/run/elementd");
+    paths_deinit(&copy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +142,7 @@ int main(void)
         cmocka_unit_test_setup(test_environment, clear_environment),
         cmocka_unit_test_setup(test_environment_lists, clear_environment),
         cmocka_unit_test_setup(test_join, clear_environment),
+        cmocka_unit_test_setup(test_copy, clear_environment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
