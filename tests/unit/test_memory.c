@@ -1,5 +1,6 @@
 /*
- * What base/ does when there is no memory, and what it leaves in the memory that it gives back.
+ * What base/ does when there is no memory, and what it leaves in the memory that it gives back; and that a reload for
+ * which there is no memory changes nothing.
  *
  * This program has a malloc() of its own, in front of glibc's, that can fail at the n-th call from now on,
  * count what is not yet freed, and look for a marker in what is freed. Each operation below runs with the
@@ -31,6 +32,8 @@
 #include "base/json_writer.h"
 #include "base/paths.h"
 #include "base/secret.h"
+#include "tests/unit/declared.h"
+#include "tests/unit/filled.h"
 
 #define MARKER "s3cr3t-m4rk3r"
 
@@ -298,7 +301,7 @@ static int run_json_writer(void)
 
 static int run_paths(void)
 {
-    Paths paths = {};
+    Paths paths = {}, copy = {};
     char *path;
     int r;
 
@@ -306,6 +309,9 @@ static int run_paths(void)
     paths_deinit(&paths);
     if (r == 0)
         r = paths_init(&paths, "/srv/elementd");
+    if (r == 0)
+        r = paths_copy(&paths, &copy);
+    paths_deinit(&copy);
     paths_deinit(&paths);
     if (r == 0) {
         path = paths_join("/a/longer/path/than/fits/what/the/library/has/at/hand", "b");
@@ -385,6 +391,103 @@ static void test_failing_buffer(void **state)
     assert_int_equal(buffer_append_string(&buffer, " on"), 0);
     assert_memory_equal(buffer_data(&buffer), "held on", 7);
     buffer_deinit(&buffer);
+}
+
+/* ---- a reload ---- */
+
+/* Another element and URL for "a", new names around it and new accounts; and "gone" is not in it. */
+static Config *reload_config(void)
+{
+    Config *config = declared_new();
+    const Account *accounts[3];
+
+    accounts[0] = declared_add_account(config, "another", "https://c.example");
+    accounts[1] = declared_add_account(config, "default", "https://b.example");
+    accounts[2] = declared_add_account(config, "new", "https://a.example");
+    declared_add_instance(config, "0", "jira", accounts[0]);
+    declared_add_instance(config, "a", "github", accounts[1]);
+    declared_add_instance(config, "b", "jira", accounts[2]);
+    declared_add_instance(config, "c", "jira", accounts[1]);
+    return config;
+}
+
+/* All that an apply may change of what there was. */
+typedef struct Kept {
+    Registry registry;
+    Gates gates;
+    Gate *gate, gate_value;
+    Entry *entries[2], entry_values[2];
+} Kept;
+
+/* By memcpy(), so that padding is the same, too. */
+static Kept keep(const Filled *fixture)
+{
+    Kept kept = {.gate = fixture->gates.items[0]};
+
+    memcpy(&kept.registry, &fixture->registry, sizeof(kept.registry));
+    memcpy(&kept.gates, &fixture->gates, sizeof(kept.gates));
+    memcpy(&kept.gate_value, kept.gate, sizeof(kept.gate_value));
+    for (size_t i = 0; i < 2; i++) {
+        kept.entries[i] = fixture->registry.entries[i];
+        memcpy(&kept.entry_values[i], kept.entries[i], sizeof(kept.entry_values[i]));
+    }
+    return kept;
+}
+
+static void assert_kept(const Filled *fixture, const Kept *kept)
+{
+    assert_memory_equal(&fixture->registry, &kept->registry, sizeof(kept->registry));
+    assert_memory_equal(&fixture->gates, &kept->gates, sizeof(kept->gates));
+    assert_ptr_equal(fixture->gates.items[0], kept->gate);
+    assert_memory_equal(kept->gate, &kept->gate_value, sizeof(kept->gate_value));
+    for (size_t i = 0; i < 2; i++) {
+        assert_ptr_equal(fixture->registry.entries[i], kept->entries[i]);
+        assert_memory_equal(kept->entries[i], &kept->entry_values[i], sizeof(Entry));
+    }
+    assert_int_equal(fixture->config->n_refs, 2);
+}
+
+/* Whichever allocation fails: all of it is applied, or nothing. */
+static void test_failing_apply(void **state)
+{
+    (void)state;
+    if (!heap_is_ours()) {
+        print_message("malloc() is a sanitizer's or valgrind's: cannot make it fail\n");
+        skip();
+    }
+    for (int once = 0; once < 2; once++) {
+        Config *config = reload_config();
+        Filled *fixture;
+        size_t n = 0;
+        Kept kept;
+        int r;
+
+        assert_int_equal(filled_setup((void **)&fixture), 0);
+        filled_declare(fixture, "a");
+        filled_declare(fixture, "gone");
+        (void)filled_add_record(fixture, "a", "t");
+        filled_fill(fixture);
+        kept = keep(fixture);
+        do {
+            heap_arm(++n, once);
+            r = registry_apply(&fixture->registry, config, &fixture->gates, 2 * FILLED_NOW);
+            heap_disarm();
+            if (r == 0)
+                break;
+            assert_int_equal(r, -ENOMEM);
+            assert_int_equal(heap.n_live, 0);
+            assert_int_equal(config->n_refs, 1);
+            assert_kept(fixture, &kept);
+        } while (n < 1000);
+        assert_int_equal(r, 0);
+        assert_true(heap.n_calls < n);
+        assert_int_equal(n, 11); /* two arrays, two gates, three entries with their names */
+        assert_int_equal(fixture->registry.n_entries, 5);
+        assert_int_equal(fixture->gates.n_items, 3);
+        assert_ptr_equal(filled_find(fixture, "a"), kept.entries[0]);
+        config_unref(config);
+        filled_teardown((void **)&fixture);
+    }
 }
 
 /* ---- wiping ---- */
@@ -548,9 +651,8 @@ static void test_wiping(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_failing),
-        cmocka_unit_test(test_failing_buffer),
-        cmocka_unit_test(test_marker_is_seen),
+        cmocka_unit_test(test_failing),       cmocka_unit_test(test_failing_buffer),
+        cmocka_unit_test(test_failing_apply), cmocka_unit_test(test_marker_is_seen),
         cmocka_unit_test(test_wiping),
     };
 
