@@ -155,7 +155,7 @@ static void run_questions(const Buffer *body)
         Secret *sent = secret_of("{\"configuration\":{\"password\":\"" FUZZ_SECRET "\"}}");
     Account account = {.user = user, .organization = organization};
 
-    for (PlatformMethod method = PLATFORM_LIST; method <= PLATFORM_EXPLAIN; method++) {
+    for (PlatformMethod method = 0; method < PLATFORM_N_METHODS; method++) {
         PlatformQuestion question = {
             .method = method,
             .account = &account,

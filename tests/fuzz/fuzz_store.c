@@ -30,11 +30,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_record(const Record *record)
 {
     CHECK(record->n_refs == 1);
-    CHECK(record->name && instance_name_is_valid(record->name));
-    CHECK((record->id != 0) == (record->token != NULL));
+    CHECK(!record->name || instance_name_is_valid(record->name));
     CHECK(record->id >= 0);
+    CHECK(!record->account || strlen(record->account) <= NAME_BYTES_MAX);
     CHECK(secret_size(record->token) <= TOKEN_BYTES_MAX);
     CHECK(!record->failure || strlen(record->failure) <= 4 * PROBLEM_BYTES_MAX);
+}
+
+static void check_used(const Record *record)
+{
+    check_record(record);
+    CHECK(record->name && record->orphan == RECORD_IN_USE);
+    CHECK((record->id != 0) == (record->token != NULL));
+}
+
+/* What orphans_add() asserts. */
+static void check_orphan(const Record *record)
+{
+    check_record(record);
+    CHECK(record->id > 0 && record->url && !record->token);
+    CHECK(record->orphan > RECORD_IN_USE && record->orphan <= RECORD_UNCLAIMED);
 }
 
 static void check_snapshot(const Snapshot *snapshot)
@@ -42,7 +57,10 @@ static void check_snapshot(const Snapshot *snapshot)
     CHECK(snapshot->n_records <= INSTANCES_MAX);
     CHECK(snapshot->n_pauses <= ACCOUNTS_MAX);
     for (size_t i = 0; i < snapshot->n_records; i++)
-        check_record(snapshot->records[i]);
+        check_used(snapshot->records[i]);
+    CHECK(snapshot->n_orphans <= ORPHANS_MAX);
+    for (size_t i = 0; i < snapshot->n_orphans; i++)
+        check_orphan(snapshot->orphans[i]);
     for (size_t i = 0; i < snapshot->n_pauses; i++)
         CHECK(snapshot->pauses[i].account && strlen(snapshot->pauses[i].account) <= NAME_BYTES_MAX);
 }
@@ -59,7 +77,7 @@ static bool run(const char *text, size_t size, Buffer *written, unsigned *ret_n_
     CHECK((r == 0) == !problem);
     if (r != 0) {
         CHECK(utf8_is_valid(problem, strlen(problem)) && !strchr(problem, '\n'));
-        CHECK(!snapshot.records && !snapshot.pauses);
+        CHECK(!snapshot.records && !snapshot.orphans && !snapshot.pauses);
         return false;
     }
     check_snapshot(&snapshot);
