@@ -480,14 +480,14 @@ def test_rejected_refused(daemon):
 
 def test_orphans(daemon):
     orphans = [{"id": 7, "url": "https://a", "account": "default", "element": "jira", "instance": "a", "reason": "removed",
-                "sinceUSec": NOW - 200_000_000, "isDeleting": True, "problem": "no network"},
+                "sinceUSec": NOW - DAYS, "isDeleting": True, "problem": "no network"},
                {"id": 8, "url": "https://a", "reason": "unclaimed", "sinceUSec": NOW, "isDeleting": False}]
     daemon.answer = {"parameters": {"orphans": orphans}}
     done = ctl(daemon, "orphans")
     assert (done.returncode, done.stderr) == (OK, "")
     assert [line.split(None, 8) for line in done.stdout.splitlines()] == [
         ["ID", "INSTANCE", "REASON", "SINCE", "DELETING", "ELEMENT", "ACCOUNT", "URL", "PROBLEM"],
-        ["7", "a", "removed", "3min", "yes", "jira", "default", "https://a", "no network"],
+        ["7", "a", "removed", "3d", "yes", "jira", "default", "https://a", "no network"],
         ["8", "-", "unclaimed", done.stdout.splitlines()[2].split()[3], "no", "-", "-", "https://a", "-"]]
     done = ctl(daemon, "orphans", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (OK, orphans)
@@ -501,9 +501,10 @@ def test_orphans(daemon):
 # --- list and status ------------------------------------------------------------------------
 
 NOW = int(time.time() * 1e6)
+DAYS = 304_200_000_000  # three, and twelve and a half hours: it does not matter how long other tests took
 ROWS = [
-    row("zulu", id=12, verifiedUSec=NOW - 200_000_000),
-    row("alpha", "waiting", retryUSec=NOW + 3600_000_000, attempts=3, problem="no network", hasToken=True, id=3),
+    row("zulu", id=12, verifiedUSec=NOW - DAYS),
+    row("alpha", "waiting", retryUSec=NOW + DAYS, attempts=3, problem="no network", hasToken=True, id=3),
     row("mike", "failed", problem="a.json:1:2: \033]0;bad\007", element="", account=""),
 ]
 
@@ -516,7 +517,7 @@ def test_list(daemon):
         ["NAME", "STATE", "TOKEN", "ELEMENT", "ACCOUNT", "ID", "VERIFIED", "PROBLEM"],
         ["alpha", "waiting", "yes", "jira", "default", "3", "-", "no network"],
         ["mike", "failed", "no", "-", "-", "-", "-", "a.json:1:2: ?]0;bad?"],
-        ["zulu", "ready", "yes", "jira", "default", "12", "3min", "-"],
+        ["zulu", "ready", "yes", "jira", "default", "12", "3d", "-"],
     ]
 
 
@@ -553,8 +554,8 @@ def test_status(daemon):
     lines = done.stdout.splitlines()
     assert lines[:3] == ["3 instances: 1 waiting, 1 failed, 1 ready", "", lines[2]]
     assert lines[2].split() == ["NAME", "STATE", "TOKEN", "NEXT", "TRY", "PROBLEM"]
-    assert lines[3].startswith("alpha  waiting  yes    in 59 min  no network")
-    assert lines[4].startswith("mike   failed   no     -          a.json:1:2: ?]0;bad?")
+    assert lines[3].startswith("alpha  waiting  yes    in 3 d 12 h  no network")
+    assert lines[4].startswith("mike   failed   no     -            a.json:1:2: ?]0;bad?")
     assert len(lines) == 5
 
 
@@ -568,12 +569,12 @@ def test_status_when_all_is_well(daemon, rows, words):
 def test_status_of_one(daemon):
     daemon.answer = listing(*ROWS)
     assert ctl(daemon, "status", "zulu").stdout.splitlines()[2:] == [
-        "   element  jira, account default", "        id  12", "     token  served, verified 3 min ago",
+        "   element  jira, account default", "        id  12", "     token  served, verified 3 d 12 h ago",
         "  attempts  0"]
     lines = ctl(daemon, "status", "alpha").stdout.splitlines()
     assert lines[0] == "alpha" and lines[1].startswith("     state  waiting, for ")
     assert lines[2:] == ["   element  jira, account default", "        id  3", "     token  served, not verified yet",
-                         "  attempts  3", "  next try  in 59 min", "   problem  no network"]
+                         "  attempts  3", "  next try  in 3 d 12 h", "   problem  no network"]
     assert ctl(daemon, "status", "mike").stdout.splitlines()[-1] == "   problem  a.json:1:2: ?]0;bad?"
 
 

@@ -156,16 +156,20 @@ def test_elementctl_tells_what_came_of_it(site):
 def test_names_that_hang_disturb_nobody(site):
     """The name service is asked on a thread; meanwhile everything goes on, and another reload waits for its turn."""
     site.simple("one")
-    site.start("@(open|openat|openat64):path=*instances.d/slow.json:delay=700ms", wait=True)
+    listener = NotifyListener(site.directory)
+    site.start("@(open|openat|openat64):path=*instances.d/slow.json:delay=700ms",
+               env={"NOTIFY_SOCKET": str(listener.path)})
     token = ready(site)
     site.instance("slow")
     first, second = site.connect(), site.connect()
     first.send("io.elementd.Reload")
+    listener.wait_for("RELOADING=1")
     second.send("io.elementd.Reload")
     for _ in range(50):
         assert site.ask("one") == token
     assert first.receive()["added"] == ["slow"]
     assert second.receive() == NOTHING
+    listener.close()
 
 
 # --- what a change does on the platform ---
