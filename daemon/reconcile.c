@@ -34,7 +34,8 @@ const Settings *reconciler_settings(const Reconciler *reconciler)
 
 static bool reconciler_has_room(const Reconciler *reconciler)
 {
-    return !reconciler->is_stopping &&
+    /* What is not declared any more but still recorded counts too: the document must not outgrow its reader. */
+    return !reconciler->is_stopping && reconciler->registry->n_entries <= INSTANCES_MAX &&
            reconciler->n_begun < RECONCILE_BEGUN_FACTOR * reconciler_settings(reconciler)->parallel;
 }
 
