@@ -636,6 +636,7 @@ def test_a_storm_of_reloads_leaks_nothing(site):
     site.reload()
     wait_until(lambda: len(os.listdir(f"/proc/{daemon.pid}/fd")) <= files + 2, "descriptors are given back")
     grown = size() - before
-    assert grown < 1024 * 1024, f"{grown} bytes more"
+    # The address sanitizer keeps what was freed, and looks for leaks by itself.
+    assert grown < 1024 * 1024 or "ASAN_OPTIONS" in os.environ, f"{grown} bytes more"
     assert len([row for row in site.ours() if row[0] == "three"]) <= 1
     assert {row["reason"] for row in site.orphans().values()} <= {"removed"}
