@@ -50,14 +50,13 @@ static bool instance_is_first_char(char c)
 
 bool instance_name_is_valid(const char *name)
 {
-    size_t size = 0;
+    const char *end = name;
 
-    if (!instance_is_first_char(name[0]))
+    if (!instance_is_first_char(*name))
         return false;
-    while (instance_is_first_char(name[size]) || name[size] == '.' || name[size] == '_' ||
-           name[size] == '-')
-        size++;
-    return name[size] == '\0' && size <= NAME_BYTES_MAX;
+    while (instance_is_first_char(*end) || *end == '.' || *end == '_' || *end == '-')
+        end++;
+    return *end == '\0' && end - name <= NAME_BYTES_MAX;
 }
 
 /* ---- the key `elementd` ---- */
