@@ -118,6 +118,7 @@ static const RecordField record_fields[] = {
     {"labelsDigest", RECORD_DIGEST, offsetof(Record, labels_digest), 0},
     {"disabled", RECORD_FLAG, offsetof(Record, is_disabled), 0},
     {"doomed", RECORD_FLAG, offsetof(Record, is_doomed), 0},
+    {"outgoing", RECORD_FLAG, offsetof(Record, is_outgoing), 0},
     {"orphan", RECORD_ORPHAN, offsetof(Record, orphan), 0},
     {"sinceUSec", RECORD_USEC, offsetof(Record, since), 0},
     {"intentUSec", RECORD_USEC, offsetof(Record, intent), 0},

@@ -43,7 +43,8 @@ typedef struct Record {
 
     /* Of an orphan, in whose record there is no token. */
     RecordOrphan orphan;
-    usec_t since; /* realtime */
+    usec_t since;     /* realtime */
+    bool is_outgoing; /* replaced while its file said "delete": its successor decides */
 
     /* Of the body that was sent, or taken as what was adopted. */
     bool has_digests;

@@ -52,9 +52,9 @@ static Record *remove_make_orphan(const Record *record, int64_t id, RecordOrphan
     return orphan;
 }
 
-/* 0, -ENOMEM or -ENOBUFS. */
+/* Where its file says "delete": doomed at once, or, when it is replaced, with its successor. 0, -ENOMEM or -ENOBUFS. */
 static int remove_add(Reconciler *reconciler, const Record *record, int64_t id, RecordOrphan reason,
-                      bool is_doomed, usec_t now)
+                      usec_t now)
 {
     Record *orphan;
     int r;
@@ -64,15 +64,17 @@ static int remove_add(Reconciler *reconciler, const Record *record, int64_t id, 
     orphan = remove_make_orphan(record, id, reason);
     if (!orphan)
         return -ENOMEM;
-    orphan->is_doomed = is_doomed;
+    orphan->is_doomed = record->is_doomed && reason == RECORD_REMOVED;
+    orphan->is_outgoing = record->is_doomed && reason == RECORD_REPLACED;
     r = orphans_add(&reconciler->registry->orphans, orphan, reconciler->registry->generation, now);
     if (r != 0) {
         record_unref(orphan);
         return r < 0 ? r : -ENOBUFS;
     }
     remove_log(LOG_NOTICE, MESSAGE_ORPHAN, record, NULL,
-               is_doomed ? "is deleted, since its file is gone"
-                         : "is not used any more, and left there (elementctl orphans)");
+               record->is_doomed && reason == RECORD_REMOVED
+                   ? "is deleted, since its file is gone"
+                   : "is not used any more, and left there (elementctl orphans)");
     return 0;
 }
 
@@ -81,7 +83,7 @@ void remove_forget(Reconciler *reconciler, Entry *entry, usec_t now)
     const Record *record = entry->record;
     int64_t id = record && record->id != 0 ? record->id : entry->is_found ? entry->found.id : 0;
 
-    if (record && remove_add(reconciler, record, id, RECORD_REMOVED, record->is_doomed, now) < 0) {
+    if (record && remove_add(reconciler, record, id, RECORD_REMOVED, now) < 0) {
         return; /* it is looked at again soon, since nothing has changed */
     }
     reconciler_put(reconciler, entry, NULL, true);
@@ -99,7 +101,7 @@ int remove_replaced(Reconciler *reconciler, Entry *entry, usec_t now)
             LOG_WARNING, entry, MESSAGE_INSTANCE_UNKNOWN, NULL,
             "what became of its creation before its file was changed is not known: if there is "
             "an instance with our tag, it is there for nothing");
-    return remove_add(reconciler, record, record->id, RECORD_REPLACED, false, now);
+    return remove_add(reconciler, record, record->id, RECORD_REPLACED, now);
 }
 
 void remove_succeeded(Reconciler *reconciler, const Entry *entry, const Record *record)
@@ -109,18 +111,21 @@ void remove_succeeded(Reconciler *reconciler, const Entry *entry, const Record *
 
     if (same)
         orphans_remove(orphans, same);
-    if (!record->is_doomed)
+    /* While it was created its file may have been changed, perhaps back to what one of them is. */
+    if (entry->is_foreign)
         return;
     for (size_t i = 0; i < orphans->n_items; i++) {
         Orphan *orphan = orphans->items[i];
-        Record *doomed;
+        Record *after;
 
-        if (orphan->record->orphan != RECORD_REPLACED || orphan->record->is_doomed ||
-            !orphan->record->name || strcmp(orphan->record->name, entry->name) != 0 ||
-            record_copy(orphan->record, &doomed) < 0)
+        if (!orphan->record->is_outgoing || !orphan->record->name ||
+            strcmp(orphan->record->name, entry->name) != 0 ||
+            record_copy(orphan->record, &after) < 0)
             continue;
-        doomed->is_doomed = true;
-        orphans_set(orphans, orphan, doomed, reconciler->registry->generation);
+        /* Of the same id: by another URL, it may be the very instance that is used now. */
+        after->is_doomed = record->is_doomed && after->id != record->id;
+        after->is_outgoing = false;
+        orphans_set(orphans, orphan, after, reconciler->registry->generation);
     }
 }
 

@@ -330,6 +330,28 @@ def test_changed_back_before_the_new_one_could_be_created(site):
     assert site.orphans() == {} and site.ours() == [("one", "anything")]
 
 
+def test_what_was_left_there_is_not_deleted_later(site):
+    """It was replaced while its file said "keep"; that the file says "delete" since then is about its successor."""
+    site.simple()
+    site.instance("one", body())
+    site.start()
+    ready(site)
+    other = {"element": {"key": "sendgrid"}, "name": "one", "configuration": {"api.key": "any-key-will-do"}}
+    site.instance("one", other)
+    site.reload()
+    token = ready(site)
+    site.instance("one", other, on_remove="delete")
+    site.reload()
+    # Its successor has to be created once more.
+    [successor] = [row["id"] for row in site.platform.instances() if row["element"] == "sendgrid"]
+    site.platform.remove(successor)
+    site.connect().call("ReportRejected", instance="one", token=token)
+    wait_until(lambda: site.ours() == [("one", "anything"), ("one", "sendgrid")], "it is created again")
+    ready(site)
+    stays_true(lambda: site.platform.requests("DELETE") == [], "nothing is deleted", 0.3)
+    assert [row["isDeleting"] for row in site.orphans().values()] == [False]
+
+
 # --- removal ---
 
 def test_removed_and_kept(site):
@@ -552,6 +574,36 @@ def test_another_url_is_another_platform(site):
     [orphan] = site.orphans().values()
     assert orphan["url"] == site.platform.url and orphan["reason"] == "replaced"
     assert len(site.platform.instances()) == 1, "the old one stays"
+
+
+def test_an_instance_that_two_urls_lead_to_is_not_deleted(site):
+    """Two accounts are one and the same; what one of them uses, the other takes for what was replaced."""
+    site.simple("two")
+    site.account("other", url=site.platform.url.replace("127.0.0.1", "localhost"))
+    site.start()
+    ready(site, "two")
+    site.platform.fault("delay-after", method="POST", name="one", ms=700)
+    site.instance("one", body(), on_remove="delete")
+    site.reload()
+    wait_until(lambda: ("one", "anything") in site.ours(), "it is there, and nobody knows its id yet")
+    site.instance("three", account="other")
+    site.reload()
+    tokens = ready(site, "three", "one", "two")
+    stays_true(lambda: site.platform.requests("DELETE") == [], "nothing is deleted", 0.3)
+    assert {name: site.ask(name) for name in tokens} == tokens
+
+
+def test_another_url_of_the_same_platform_and_back(site):
+    site.simple("two")
+    site.instance("one", body(), on_remove="delete")
+    site.start()
+    tokens = ready(site, "one", "two")
+    for url in (site.platform.url.replace("127.0.0.1", "localhost"), site.platform.url):
+        site.account(url=url)
+        site.reload()
+        assert ready(site, "one", "two") == tokens
+    stays_true(lambda: site.platform.requests("DELETE") == [], "nothing is deleted", 0.3)
+    assert ready(site, "one", "two") == tokens and len(site.platform.posts()) == 2
 
 
 def test_the_account_goes_with_its_instances(site):
