@@ -352,6 +352,25 @@ def test_what_was_left_there_is_not_deleted_later(site):
     assert [row["isDeleting"] for row in site.orphans().values()] == [False]
 
 
+@pytest.mark.parametrize("removal", ["keep", "delete"])
+def test_changed_back_while_the_new_one_was_being_created(site, removal):
+    site.simple()
+    site.instance("one", body(), on_remove="delete")
+    site.start()
+    token = ready(site)
+    site.platform.fault("delay", method="POST", ms=500)
+    other = {"element": {"key": "sendgrid"}, "name": "one", "configuration": {"api.key": "any-key-will-do"}}
+    site.instance("one", other, on_remove="delete")
+    site.reload()
+    wait_until(lambda: len(site.platform.posts()) == 2, "the new one is being created")
+    site.instance("one", body(), on_remove=removal)
+    site.reload()
+    wait_until(lambda: site.ask("one") == token, "the old one is taken over")
+    left = [("one", "anything")] + [("one", "sendgrid")] * (removal == "keep")
+    wait_until(lambda: site.ours() == left, "the new one goes, if anything")
+    assert site.ask("one") == token and len(site.platform.posts()) == 2
+
+
 # --- removal ---
 
 def test_removed_and_kept(site):
