@@ -169,7 +169,11 @@ static void match_row(const Match *match, Entry *entry, PlatformInstance *row)
     *found = *row;
     *row = (PlatformInstance){};
     entry->is_found = true;
-    /* What was about to be created is there: the POST must not go out any more. */
+    /* What was about to be created is there: the POST must not go out any more, be it in line already. */
+    if (entry->is_post_unsent && entry->busy == PLAN_BUSY_CREATING) {
+        entry->task = engine_task_free(entry->task);
+        entry->busy = PLAN_BUSY_NO;
+    }
     entry->is_post_unsent = false;
 }
 
