@@ -124,6 +124,14 @@ int gates_apply(Gates *gates, const Config *config)
     return 0;
 }
 
+void gates_renew(Gates *gates)
+{
+    for (size_t i = 0; i < gates->n_items; i++) {
+        gate_renew(gates->items[i]);
+        gates->items[i]->epoch = ++gates->last_epoch;
+    }
+}
+
 static int gate_restore(Gate *gate, const Pause *pause, usec_t now)
 {
     gate->is_paused = true;

@@ -54,6 +54,9 @@ typedef struct Gates {
  */
 int gates_apply(Gates *gates, const Config *config);
 
+/* All begin anew, in other epochs: what was looked up was of another owner. */
+void gates_renew(Gates *gates);
+
 /* Takes over the pauses that an earlier run has recorded. 0 or -ENOMEM. */
 int gates_restore(Gates *gates, const Snapshot *snapshot, usec_t now);
 

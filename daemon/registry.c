@@ -11,6 +11,11 @@
 
 static const Acl registry_no_acl;
 
+static bool text_equal(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
 static Entry *entry_free(Entry *entry)
 {
     if (!entry)
@@ -249,6 +254,8 @@ int registry_apply(Registry *registry, Config *config, Gates *gates, usec_t now)
         registry_free_fresh(entries, n);
         return r;
     }
+    if (before && !text_equal(before->settings.owner, config->settings.owner))
+        gates_renew(gates);
     free(registry->entries);
     registry->entries = entries;
     registry->n_entries = n;
@@ -518,11 +525,6 @@ void registry_not_committed(Registry *registry)
 }
 
 /* ---- what clients see ---- */
-
-static bool text_equal(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
 
 /* A moment of the boot-time clock as one of the realtime clock. */
 static usec_t registry_realtime(usec_t moment, usec_t now)

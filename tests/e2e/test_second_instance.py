@@ -251,3 +251,21 @@ def test_one_that_shows_while_its_creation_waits_in_line(site):
     for name in ("one", "two", "three"):
         site.token(name)
     assert site.ours().count(("two", "anything")) == 1
+
+
+# --- owners ---
+
+def test_another_owner_while_it_is_looked_up(site):
+    """What the one before has not got, the one of now may have."""
+    site.simple("zero")
+    site.start()
+    site.token("zero")
+    [planted] = site.platform.plant(element="anything", name="one", tags=["elementd.other", "elementd.other.one"])
+    site.platform.fault("delay", method="GET", path="/instances", ms=500)
+    site.instance("one")
+    site.reload()
+    wait_until(lambda: any(fault["applied"] for fault in site.platform.faults()), "it is being looked up")
+    site.settings(owner="other")
+    site.reload()
+    assert site.token("one") == site.platform.instance(planted)["token"]
+    assert len(site.platform.posts()) == 1
