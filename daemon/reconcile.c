@@ -214,7 +214,9 @@ static void reconciler_due(Reconciler *reconciler, Entry *entry, usec_t due)
 /* Counts the creations that are begun; where one has ended, another may begin at the next tick. */
 static void reconciler_account_room(Reconciler *reconciler, Entry *entry)
 {
-    bool is_begun = entry->is_post_unsent || entry->busy == PLAN_BUSY_CREATING;
+    /* While its account is paused, a creation that has not gone out may have to wait for days. */
+    bool is_held = entry->is_over || (entry->gate && entry->gate->is_paused);
+    bool is_begun = entry->busy == PLAN_BUSY_CREATING || (entry->is_post_unsent && !is_held);
 
     if (is_begun == entry->is_counted)
         return;
@@ -389,6 +391,7 @@ void reconciler_end(Reconciler *reconciler, Entry *entry)
 {
     reconciler_unqueue(reconciler, entry);
     entry->is_over = true;
+    reconciler_account_room(reconciler, entry);
     reconciler->has_ended = true;
     reconciler->operations->wake(reconciler->userdata);
 }

@@ -521,6 +521,25 @@ def test_removed_while_its_creation_is_under_way(site):
     assert site.record("one") is None
 
 
+def test_creations_that_are_taken_back_leave_their_room_to_others(site):
+    """Their files go while they wait in line."""
+    site.simple("zero", parallel=1)
+    site.start()
+    ready(site, "zero")
+    site.platform.fault("delay", method="PUT", ms=500)
+    site.instance("zero", body("another name"))
+    for name in ("one", "two"):
+        site.instance(name)
+    site.reload()
+    wait_until(lambda: site.record("one") and site.record("two"), "both are about to be created")
+    for name in ("one", "two"):
+        site.undeclare(name)
+    site.instance("three")
+    site.reload()
+    assert site.token("three")
+    assert site.ours() == [("three", "anything"), ("zero", "anything")]
+
+
 @pytest.mark.parametrize("removal", ["keep", "delete"])
 def test_removed_while_nobody_knows_what_became_of_its_creation(site, removal):
     site.simple("two")
@@ -579,6 +598,31 @@ def test_revoked_secrets_stop_all_changes_and_are_told_once(site):
     assert {name: site.ask(name) for name in tokens} == tokens
     told = [line for line in daemon.output().splitlines() if "account default: " in line and "warning" in line]
     assert len(told) == 1, told
+
+
+def test_what_a_paused_account_was_about_to_create_takes_no_room(site):
+    site.settings(parallel=1)
+    bad = {"user": site.secrets.new("another user secret"), "organization": site.secrets.new("another organization secret")}
+    site.account("bad", **bad)
+    site.account("good")
+    site.platform.settings(addAccount=bad)
+    site.instance("zero", body("zero"), account="bad")
+    site.start()
+    token = ready(site, "zero")
+    # While the one slot is taken by a verification, two creations get in line behind it.
+    site.platform.fault("delay", method="GET", path="/instances", ms=300)
+    site.platform.fault("delay", method="GET", path="/instances/*", ms=700)
+    for name in ("one", "two"):
+        site.instance(name, account="bad")
+    site.reload()
+    site.connect().call("ReportRejected", instance="zero", token=token)
+    wait_until(lambda: site.record("one") and site.record("two"), "both are about to be created")
+    site.platform.settings(revokeAccount=bad)
+    wait_until(lambda: "401" in (site.instances()["zero"]["problem"] or ""), "the account is paused")
+    assert len(site.platform.posts()) == 1
+    site.instance("three", account="good")
+    site.reload()
+    assert site.token("three")
 
 
 def test_another_url_is_another_platform(site):
