@@ -42,7 +42,7 @@ typedef struct Gate {
 } Gate;
 
 typedef struct Gates {
-    Gate **items; /* by the order of the Config's accounts */
+    Gate **items; /* by name, as the Config's accounts are */
     size_t n_items;
     uint64_t last_epoch;
 } Gates;

@@ -244,10 +244,14 @@ static bool remove_is_durable(const Reconciler *reconciler, const Orphan *orphan
     return orphan->generation <= reconciler->registry->durable_generation;
 }
 
-static usec_t remove_due(const Reconciler *reconciler, const Orphan *orphan, const Gate *gate)
+static bool remove_is_waiting(const Reconciler *reconciler, const Orphan *orphan)
 {
-    if (!gate || orphan->task || !orphan->record->is_doomed ||
-        !remove_is_durable(reconciler, orphan))
+    return orphan->record->is_doomed && !orphan->task && remove_is_durable(reconciler, orphan);
+}
+
+static usec_t remove_due(const Orphan *orphan, const Gate *gate)
+{
+    if (!gate)
         return USEC_INFINITY;
     return gate->is_paused && gate->until > orphan->retry ? gate->until : orphan->retry;
 }
@@ -259,9 +263,13 @@ usec_t remove_tick(Reconciler *reconciler, usec_t now)
 
     for (size_t i = 0; orphans->n_doomed > 0 && i < orphans->n_items; i++) {
         Orphan *orphan = orphans->items[i];
-        Gate *gate = remove_gate(reconciler, orphan);
-        usec_t due = remove_due(reconciler, orphan, gate);
+        Gate *gate;
+        usec_t due;
 
+        if (!remove_is_waiting(reconciler, orphan))
+            continue;
+        gate = remove_gate(reconciler, orphan);
+        due = remove_due(orphan, gate);
         if (due > now) {
             next = due < next ? due : next;
             continue;
