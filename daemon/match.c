@@ -135,8 +135,8 @@ static bool match_is_of_element(const PlatformInstance *row, const char *element
 }
 
 /*
- * The one from before the element was changed: of no use, and no reason not to create its successor. And one that is
- * being deleted.
+ * The one from before the element was changed, be it that its file was gone meanwhile: of no use, and no reason not to
+ * create its successor. And one that is being deleted.
  */
 static bool match_is_replaced(const Match *match, const Entry *entry, const PlatformInstance *row)
 {
@@ -146,7 +146,8 @@ static bool match_is_replaced(const Match *match, const Entry *entry, const Plat
         return true;
     if (match_is_of_element(row, match_element(entry)))
         return false;
-    return (orphan && orphan->record->orphan == RECORD_REPLACED) ||
+    return (orphan && (orphan->record->orphan == RECORD_REPLACED ||
+                       orphan->record->orphan == RECORD_REMOVED)) ||
            (entry->is_foreign && match_is_of_element(row, entry->record->element));
 }
 

@@ -393,6 +393,23 @@ def test_removed_and_kept(site):
     assert site.orphans() == {} and len(site.platform.posts()) == 2
 
 
+def test_removed_and_kept_and_declared_again_with_another_element(site):
+    """Why the one from before is there is known: it is neither taken nor a reason to wait for a person."""
+    site.simple("two")
+    site.instance("one")
+    site.start()
+    ready(site, "one", "two")
+    site.undeclare("one")
+    site.reload()
+    wait_until(lambda: site.record("one") is None, "its token is forgotten")
+    other = {"element": {"key": "sendgrid"}, "name": "one", "configuration": {"api.key": "any-key-will-do"}}
+    site.instance("one", other, on_remove="delete")
+    site.reload()
+    assert site.token("one")
+    assert site.ours() == [("one", "anything"), ("one", "sendgrid"), ("two", "anything")]
+    assert [row["reason"] for row in site.orphans().values()] == ["removed"]
+
+
 def test_removed_and_deleted(site):
     site.simple("two")
     site.instance("one", on_remove="delete")
