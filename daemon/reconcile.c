@@ -237,9 +237,11 @@ static void reconciler_note_removal(Reconciler *reconciler, Entry *entry)
     bool is_doomed;
     Record *record;
 
-    if (!entry->want || !entry->record || entry->want->problem || entry->is_foreign)
+    if (!entry->want || !entry->record || entry->want->problem)
         return;
-    is_doomed = entry->want->on_remove == INSTANCE_DELETE;
+    /* What the file was about before, it can only spare. */
+    is_doomed = entry->want->on_remove == INSTANCE_DELETE &&
+                (entry->record->is_doomed || !entry->is_foreign);
     /* Without memory it is noted when the entry is looked at again. */
     if (entry->record->is_doomed == is_doomed || record_copy(entry->record, &record) < 0)
         return;

@@ -458,6 +458,25 @@ def test_on_remove_alone_was_changed(site):
     assert writes(site, before) == [] and len(site.platform.instances()) == 2
 
 
+def test_the_last_word_of_a_file_is_keep(site):
+    """It came with another element, which could not be looked up before the file went."""
+    site.simple("two")
+    site.instance("one", body(), on_remove="delete")
+    site.start()
+    ready(site, "one", "two")
+    site.platform.fault("status", method="GET", path="/instances", status=503, count=-1)
+    other = {"element": {"key": "sendgrid"}, "name": "one", "configuration": {"api.key": "any-key-will-do"}}
+    site.instance("one", other, on_remove="keep")
+    site.reload()
+    site.wait_for_state("one", "waiting")
+    site.undeclare("one")
+    site.reload()
+    wait_until(lambda: site.record("one") is None, "it is forgotten")
+    site.platform.forget_faults()
+    stays_true(lambda: site.platform.requests("DELETE") == [], "nothing is deleted", 0.5)
+    assert [row["isDeleting"] for row in site.orphans().values()] == [False]
+
+
 @pytest.mark.parametrize("damage", ["folder", "unreadable", "tree"])
 def test_a_configuration_that_is_not_there_removes_nothing(site, damage):
     """As when /etc is not what it should be at the start: nothing is deleted, nothing is forgotten."""
