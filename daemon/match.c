@@ -151,6 +151,12 @@ static bool match_is_replaced(const Match *match, const Entry *entry, const Plat
            (entry->is_foreign && match_is_of_element(row, entry->record->element));
 }
 
+/* What a file that is gone had created: it goes with it, so nothing else must be taken for it. */
+static bool match_may_be_its(const Entry *entry, const PlatformInstance *row)
+{
+    return entry->want || match_is_of_element(row, match_element(entry));
+}
+
 static void match_row(const Match *match, Entry *entry, PlatformInstance *row)
 {
     PlatformInstance *found = &entry->found;
@@ -230,7 +236,7 @@ void match_rows(Registry *registry, Gate *gate, usec_t now)
 
         if (orphan)
             orphan->is_listed = true;
-        if (entry && match_is_wanted(entry, gate))
+        if (entry && match_is_wanted(entry, gate) && match_may_be_its(entry, row))
             match_row(&match, entry, row);
         else
             match_other(&match, entry, row);

@@ -597,6 +597,22 @@ def test_removed_while_nobody_knows_what_became_of_its_creation(site, removal):
     assert len(site.platform.posts()) == 2 and site.record("one") is None
 
 
+def test_removed_while_something_else_has_its_tag(site):
+    """What became of its creation is not known; what is there is of another element, and none of its making."""
+    site.simple("two")
+    site.start(env={"ELEMENTD_TEST_WORK_SEC": "1"})
+    ready(site, "two")
+    site.platform.fault("reset", method="POST")
+    site.instance("one", on_remove="delete")
+    site.reload()
+    wait_until(lambda: len(site.platform.posts()) == 2, "its creation is lost")
+    site.platform.plant(element="sendgrid", name="one", tags=[f"elementd.{OWNER}", f"elementd.{OWNER}.one"])
+    site.undeclare("one")
+    site.reload()
+    wait_until(lambda: site.record("one") is None, "it is forgotten")
+    stays_true(lambda: site.platform.requests("DELETE") == [], "nothing is deleted", 0.5)
+
+
 # --- accounts ---
 
 def test_new_secrets_take_effect(site):
