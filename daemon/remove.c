@@ -1,6 +1,7 @@
 #include "daemon/remove.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,14 +79,29 @@ static int remove_add(Reconciler *reconciler, const Record *record, int64_t id, 
     return 0;
 }
 
+/* Once; it is tried again all the time. */
+static void remove_tell_full(Entry *entry)
+{
+    static const char words[] =
+        "what it had on the platform cannot be noted, since there are too many orphans already: "
+        "delete some there (elementctl orphans)";
+
+    if (entry->problem && strcmp(entry->problem, words) == 0)
+        return;
+    step_set_problem(entry, words);
+    step_log(LOG_ERR, entry, MESSAGE_INSTANCE_WAITING, NULL, words);
+}
+
 void remove_forget(Reconciler *reconciler, Entry *entry, usec_t now)
 {
     const Record *record = entry->record;
     int64_t id = record && record->id != 0 ? record->id : entry->is_found ? entry->found.id : 0;
+    int r = record ? remove_add(reconciler, record, id, RECORD_REMOVED, now) : 0;
 
-    if (record && remove_add(reconciler, record, id, RECORD_REMOVED, now) < 0) {
+    if (r == -ENOBUFS)
+        remove_tell_full(entry);
+    if (r < 0)
         return; /* it is looked at again soon, since nothing has changed */
-    }
     reconciler_put(reconciler, entry, NULL, true);
     reconciler_end(reconciler, entry);
 }
@@ -93,6 +109,7 @@ void remove_forget(Reconciler *reconciler, Entry *entry, usec_t now)
 int remove_replaced(Reconciler *reconciler, Entry *entry, usec_t now)
 {
     const Record *record = entry->record;
+    int r;
 
     if (!record || !entry->is_foreign)
         return 0;
@@ -101,7 +118,10 @@ int remove_replaced(Reconciler *reconciler, Entry *entry, usec_t now)
             LOG_WARNING, entry, MESSAGE_INSTANCE_UNKNOWN, NULL,
             "what became of its creation before its file was changed is not known: if there is "
             "an instance with our tag, it is there for nothing");
-    return remove_add(reconciler, record, record->id, RECORD_REPLACED, now);
+    r = remove_add(reconciler, record, record->id, RECORD_REPLACED, now);
+    if (r == -ENOBUFS)
+        remove_tell_full(entry);
+    return r;
 }
 
 void remove_succeeded(Reconciler *reconciler, const Entry *entry, const Record *record)

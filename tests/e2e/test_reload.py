@@ -1,5 +1,6 @@
 """Reload: all of the configuration or nothing, and what each kind of change does on the platform."""
 
+import json
 import os
 import signal
 
@@ -611,6 +612,30 @@ def test_removed_while_something_else_has_its_tag(site):
     site.reload()
     wait_until(lambda: site.record("one") is None, "it is forgotten")
     stays_true(lambda: site.platform.requests("DELETE") == [], "nothing is deleted", 0.5)
+
+
+def test_too_many_orphans_are_told(site):
+    """Without a note of it, nothing is forgotten, and nothing created in its place."""
+    site.simple("one", "two")
+    site.start()
+    ready(site, "one", "two")
+    site.daemon.stop()
+    document = site.document()
+    document["orphans"] = [{"id": 10 ** 6 + i, "account": "gone", "url": site.platform.url, "element": "anything",
+                            "orphan": "removed", "sinceUSec": 1} for i in range(16384)]
+    site.records_file.write_text(json.dumps(document))
+    daemon = site.start()
+    site.instance("one", {"element": {"key": "sendgrid"}, "name": "one", "configuration": {"api.key": "any-key-will-do"}})
+    site.undeclare("two")
+    site.reload()
+    wait_until(lambda: "too many orphans" in (site.instances()["one"]["problem"] or ""), "it is told to clients")
+
+    def complaints():
+        return [line for line in daemon.output().splitlines() if "too many orphans" in line and "debug: " not in line]
+
+    wait_until(lambda: len(complaints()) == 2, "and in the log")
+    stays_true(lambda: len(complaints()) == 2, "once for each", 1.5)
+    assert site.record("two") and len(site.platform.posts()) == 2
 
 
 # --- accounts ---
