@@ -553,7 +553,7 @@ def test_removed_while_its_creation_is_under_way(site):
     wait_until(lambda: len(site.platform.posts()) == 2, "it is being created")
     site.undeclare("one")
     site.reload()
-    wait_until(lambda: len(site.platform.instances()) == 2, "it is created all the same", pause=0.005)
+    wait_until(lambda: [row["status"] for row in site.platform.posts()] == [200, 200], "it is created all the same")
     wait_until(lambda: site.ours() == [("two", "anything")] and site.orphans() == {}, "and deleted again")
     assert site.record("one") is None
 
@@ -828,7 +828,7 @@ def test_a_storm_of_reloads_leaks_nothing(site):
     site.reload()
     wait_until(lambda: len(os.listdir(f"/proc/{daemon.pid}/fd")) <= files + 2, "descriptors are given back")
     grown = size() - before
-    # The address sanitizer keeps what was freed, and looks for leaks by itself.
-    assert grown < 1024 * 1024 or "ASAN_OPTIONS" in os.environ, f"{grown} bytes more"
+    if os.environ.get("ELEMENTD_VARIANT") != "asan":  # which keeps what was freed, and tells of leaks at the end
+        assert grown < 1024 * 1024, f"{grown} bytes more"
     assert len([row for row in site.ours() if row[0] == "three"]) <= 1
     assert {row["reason"] for row in site.orphans().values()} <= {"removed"}
