@@ -70,6 +70,15 @@ static PlanIntent entry_intent(const Entry *entry)
     return entry->is_post_unsent ? PLAN_INTENT_WRITTEN : PLAN_INTENT_UNKNOWN;
 }
 
+bool reconciler_is_elsewhere(const Reconciler *reconciler, const Entry *entry)
+{
+    const char *owner = reconciler_settings(reconciler)->owner;
+    const Record *record = entry->record;
+
+    return record && record->intent != 0 && record->owner && owner &&
+           strcmp(record->owner, owner) != 0;
+}
+
 static usec_t reconciler_look_up_pause(const Reconciler *reconciler)
 {
     usec_t pause = reconciler_settings(reconciler)->request_timeout / RECONCILE_LOOK_UPS;
@@ -124,6 +133,7 @@ static PlanFacts reconciler_gather(const Reconciler *reconciler, const Entry *en
         .is_served = record && secret_equal(record->token, entry->token),
         .is_serving = entry->token != NULL,
         .intent = entry_intent(entry),
+        .is_intent_elsewhere = reconciler_is_elsewhere(reconciler, entry),
         .intent_until = entry->intent_until,
         .retry = entry->retry,
         .verify = entry->verify,
@@ -161,6 +171,10 @@ static const char *reconciler_problem(const Reconciler *reconciler, const Entry 
         return entry->gate->problem;
     case PLAN_PROBLEM_STORE:
         return reconciler->store_problem;
+    case PLAN_PROBLEM_OWNER:
+        return "it was being created under another \"owner\", and what became of that is not known: set "
+               "\"owner\" back until it is; or look on the platform for an instance with the tag of "
+               "that owner, and retry (elementctl retry) when there is none";
     case PLAN_PROBLEM_UNUSABLE:
         return "the platform has an instance with our tag for it, but shows no id or token that can "
                "be used, or it is of another element";
@@ -452,9 +466,10 @@ void reconciler_report(Reconciler *reconciler, Entry *entry, const char *token, 
 void reconciler_retry(Reconciler *reconciler, Entry *entry)
 {
     usec_t now = clock_boottime();
+    bool is_elsewhere = reconciler_is_elsewhere(reconciler, entry);
     _cleanup_(record_unrefp) Record *record = NULL;
 
-    if (entry->record && (entry->record->failure || entry->record->retry != 0)) {
+    if (entry->record && (entry->record->failure || entry->record->retry != 0 || is_elsewhere)) {
         if (record_copy(entry->record, &record) < 0)
             return;
         /* What was refused has not reached the platform: it differs from what is declared. */
@@ -463,6 +478,11 @@ void reconciler_retry(Reconciler *reconciler, Entry *entry)
         (void)record_set_string(&record->failure, NULL);
         record->retry = 0;
         record->delay = 0;
+        /* A person says that there is none. */
+        if (is_elsewhere) {
+            record->intent = 0;
+            (void)record_set_string(&record->owner, NULL);
+        }
         reconciler_put(reconciler, entry, TAKE_PTR(record), true);
     }
     entry->retry = 0;

@@ -98,6 +98,10 @@ void remove_forget(Reconciler *reconciler, Entry *entry, usec_t now)
     int64_t id = record && record->id != 0 ? record->id : entry->is_found ? entry->found.id : 0;
     int r = record ? remove_add(reconciler, record, id, RECORD_REMOVED, now) : 0;
 
+    if (id == 0 && reconciler_is_elsewhere(reconciler, entry))
+        step_log(LOG_WARNING, entry, MESSAGE_INSTANCE_UNKNOWN, NULL,
+                 "what became of its creation under another \"owner\" is not known: if there is an "
+                 "instance with the tag of that owner, it is there for nothing");
     if (r == -ENOBUFS)
         remove_tell_full(entry);
     if (r < 0)

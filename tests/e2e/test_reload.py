@@ -796,6 +796,39 @@ def test_settings_take_effect(site):
     assert 4 <= site.platform.stats()["maxConcurrent"] <= 8
 
 
+@pytest.mark.parametrize("how", ["reload", "restart"])
+@pytest.mark.parametrize("out", ["back", "retry"])
+def test_another_owner_while_nobody_knows_what_became_of_a_creation(site, how, out):
+    """No look-up by the new owner's tag would show it: until a person says more, nothing is created."""
+    work = {"ELEMENTD_TEST_WORK_SEC": "1"}
+    site.simple("zero", request_timeout_sec=1)
+    site.start(env=work)
+    ready(site, "zero")
+    site.platform.fault("reset", when="after", method="POST")
+    site.platform.fault("status", method="GET", path="/instances", status=503, skip=1)
+    site.instance("one", body("one"))
+    site.reload()
+    wait_until(lambda: [row["outcome"] for row in site.platform.posts()][1:] == ["reset"], "its answer is lost")
+    wait_until(lambda: site.instances()["one"]["state"] != "creating", "that is known")
+    site.settings(owner="newowner", request_timeout_sec=1)
+    if how == "reload":
+        site.reload()
+    else:
+        site.daemon.kill()
+        site.start(env=work)
+    row = site.wait_for_state("one", "failed")
+    assert "owner" in row["problem"]
+    stays_true(lambda: len(site.platform.posts()) == 2, "nothing is created", 2)
+    if out == "back":
+        site.settings(request_timeout_sec=1)
+        site.reload()
+        assert site.token("one") in [row["token"] for row in site.platform.instances()]
+        assert len(site.platform.posts()) == 2
+    else:
+        assert site.ctl("retry", "one").returncode == CTL_OK
+        assert site.token("one") and len(site.platform.posts()) == 3
+
+
 # --- many ---
 
 @pytest.mark.timeout(120)

@@ -96,6 +96,7 @@ static const Word plan_words[] = {
     NO("store-fails", is_store_well),
     INTENT("written", PLAN_INTENT_WRITTEN),
     INTENT("unknown", PLAN_INTENT_UNKNOWN),
+    YES("elsewhere", is_intent_elsewhere),
     BUSY("creating", PLAN_BUSY_CREATING),
     BUSY("verifying", PLAN_BUSY_VERIFYING),
     BUSY("updating", PLAN_BUSY_UPDATING),
@@ -290,6 +291,13 @@ static const Row plan_rows[] = {
     {"lost, likewise, but wanted anew",   "unknown ended looked-at-ended wanted-now",   STEP(LOOK_UP, LOOKING_UP)},
     {"lost, likewise, no room",           "unknown ended looked-at-ended no-room",      REST(PENDING, NONE, NEVER)},
     {"lost, account paused",              "unknown ends-later paused until-later",      RETRY(WAITING, ACCOUNT, LATER)},
+
+    /* … under another owner: no look-up of ours would show it, so only a person can tell */
+    {"lost under another owner",          "unknown elsewhere ends-later",               REST(FAILED, OWNER, NEVER)},
+    {"lost there, ended, looked up",      "unknown elsewhere ended looked-just-now",    REST(FAILED, OWNER, NEVER)},
+    {"lost there, account paused",        "unknown elsewhere ended paused until-now",   REST(FAILED, OWNER, NEVER)},
+    {"intent there, before the POST",     "written elsewhere intent-stale looked-at-wanted", STEP(INTEND, CREATING)},
+    {"lost there, and gone",              "gone unknown elsewhere ends-later",          STEP(FORGET, PENDING)},
 
     /* ---- failed for good, or backs off ---- */
     {"failed",                            "failed",                                     REST(FAILED, INSTANCE, NEVER)},
