@@ -158,7 +158,8 @@ static Plan plan_obtain(const PlanFacts *facts)
 {
     if (facts->busy != PLAN_BUSY_NO)
         return plan_rest(SERVED_CREATING, PLAN_PROBLEM_NONE, USEC_INFINITY);
-    if (facts->is_failed)
+    /* A refused change says nothing of an instance that is gone since. */
+    if (facts->is_failed && !facts->is_doubted)
         return plan_rest(SERVED_FAILED, PLAN_PROBLEM_INSTANCE, USEC_INFINITY);
     if (facts->intent == PLAN_INTENT_UNKNOWN && facts->is_intent_elsewhere)
         return plan_rest(SERVED_FAILED, PLAN_PROBLEM_OWNER, USEC_INFINITY);

@@ -479,9 +479,10 @@ static void test_broken(void **state)
 static void test_containers_as_fields(void **state)
 {
     static const char *const keys[] = {
-        "name",       "id",           "token",    "url",        "element",  "verifiedUSec",
-        "bodyDigest", "labelsDigest", "disabled", "intentUSec", "attempts", "delayUSec",
-        "retryUSec",  "failure",      "account",  "doomed",     "orphan",   "sinceUSec",
+        "name",         "id",         "token",        "url",      "element",
+        "verifiedUSec", "bodyDigest", "labelsDigest", "disabled", "intentUSec",
+        "attempts",     "delayUSec",  "retryUSec",    "failure",  "account",
+        "doomed",       "orphan",     "sinceUSec",    "owner",    "outgoing",
     };
 
     (void)state;
