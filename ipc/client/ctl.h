@@ -47,3 +47,4 @@ CtlStatus ctl_operate_retry(const Ctl *ctl);
 CtlStatus ctl_operate_reload(const Ctl *ctl);
 CtlStatus ctl_operate_orphans(const Ctl *ctl);
 CtlStatus ctl_check(const Ctl *ctl);
+CtlStatus ctl_template(const Ctl *ctl);

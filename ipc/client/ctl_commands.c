@@ -30,6 +30,8 @@ static const CtlCommand ctl_commands_table[] = {
      "list what is left over on the platform (root)"},
     {"check", "", 0, 0, CTL_OPTION_ROOT | CTL_OPTION_JSON, ctl_check,
      "check the configuration, without elementd"},
+    {"template", "[ELEMENT]", 0, 1, CTL_OPTION_JSON | CTL_OPTION_LIST, ctl_template,
+     "print an instance file to fill in, or list the elements"},
 };
 
 static const struct {

@@ -70,6 +70,8 @@ static const CtlOption ctl_options_table[] = {
      "wait for a token, SEC seconds or up to an hour"},
     {"timeout", CTL_OPTION_MUST, CTL_OPTION_TIMEOUT, ctl_option_set_timeout, "--timeout=SEC",
      "wait SEC seconds at most; without it, for ever"},
+    {"list", CTL_OPTION_NONE, CTL_OPTION_LIST, NULL, "--list",
+     "list all elements that have a template"},
     {"help", CTL_OPTION_NONE, CTL_OPTION_HELP, NULL, "-h, --help", "print this"},
     {"version", CTL_OPTION_NONE, CTL_OPTION_VERSION, NULL, "--version", "print the version"},
 };

@@ -26,6 +26,7 @@ enum {
     CTL_OPTION_HELP = 1 << 4,
     CTL_OPTION_VERSION = 1 << 5,
     CTL_OPTION_TIMEOUT = 1 << 6,
+    CTL_OPTION_LIST = 1 << 7,
 };
 
 typedef struct CtlOptions {
