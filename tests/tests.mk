@@ -135,7 +135,7 @@ bench: ## measure against others of its kind (BENCHMARKS="start" for some)
 
 # --- Lint and format -----------------------------------------------------------
 
-C_DIRS  := base systemd config ipc ipc/client daemon $(addprefix tests/,unit sandbox fuzz faults bench)
+C_DIRS  := base systemd config ipc ipc/client daemon examples $(addprefix tests/,unit sandbox fuzz faults bench)
 C_FILES := $(foreach dir,$(C_DIRS),$(wildcard $(dir)/*.c $(dir)/*.h))
 
 # clang-tidy is clang, and need not know what gcc hardens.

@@ -613,24 +613,3 @@ def test_check_is_the_daemons(root, options, place):
     expected = {"": [], "--json": ["--json"], "--root=/a b": ["--root=/a b"], "--root /a --json": ["--root=/a", "--json"]}
     assert done.returncode == 41
     assert done.stdout.splitlines() == ["--check", *expected[" ".join(options)]]
-
-
-# --- what it is made of ---------------------------------------------------------------------------
-
-def test_starts_without_what_it_does_not_need():
-    for file in CTL, BUILD / "libelementd.so.0":
-        needed = run(file, program="ldd").stdout
-        assert "libyajl" in needed
-        for library in "curl", "event", "sodium", "systemd", "ssl":
-            assert f"lib{library}" not in needed, f"{file.name} loads lib{library}"
-
-
-def test_library_exports_its_header_only():
-    done = subprocess.run(["nm", "-D", "--defined-only", BUILD / "libelementd.so.0"], capture_output=True, text=True,
-                          check=True)
-    names = {line.split()[2] for line in done.stdout.splitlines()} - {"ELEMENTD_0"}
-    header = (Path(__file__).resolve().parents[2] / "ipc/client/elementd.h").read_text()
-    for name in names:
-        assert name.startswith("elementd_") and name.endswith("@@ELEMENTD_0")
-        assert f"{name.split('@')[0]}(" in header
-    assert header.count("ELEMENTD_PUBLIC ") - header.count("define ELEMENTD_PUBLIC ") == len(names)

@@ -76,6 +76,7 @@ def varlink():
 def library():
     """Functions, types and outcomes of elementd.h."""
     text = re.sub(r"/\*.*?\*/", "", source("ipc/client/elementd.h"), flags=re.S)
+    text = re.sub(r"^#.*", "", text, flags=re.M)
     return {
         "functions": set(re.findall(r"ELEMENTD_PUBLIC [^;(]*?(\w+)\(", text)),
         "outcomes": set(re.findall(r"ELEMENTD_E_\w+", text)),
