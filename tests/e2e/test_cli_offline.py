@@ -47,7 +47,14 @@ class FakeDaemon:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(str(path))
         self.socket.listen(8)
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def close(self):
+        """With its thread, which might go on to accept at the same descriptor when it is the next test's."""
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join(10)
+        self.socket.close()
 
     def serve(self):
         while True:
@@ -90,7 +97,7 @@ def root():
 def daemon(root):
     fake = FakeDaemon(root)
     yield fake
-    fake.socket.close()
+    fake.close()
 
 
 def run(*arguments, program=CTL, env=None, **options):

@@ -100,12 +100,14 @@ def instances(request):
             except OSError:
                 return
             with connection:
-                connection.recv(65536)
-                connection.sendall(json.dumps({"parameters": {"instances": rows}}).encode() + b"\0")
+                if connection.recv(65536):
+                    connection.sendall(json.dumps({"parameters": {"instances": rows}}).encode() + b"\0")
 
-    threading.Thread(target=serve, daemon=True).start()
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
     yield f"--socket={folder}/socket"
     listener.shutdown(socket.SHUT_RDWR)
+    thread.join(10)
     listener.close()
     shutil.rmtree(folder)
 

@@ -1,12 +1,12 @@
 """The manual pages: well formed, and about all that there is, and about nothing that there is not."""
 
-import os
 import re
 import shutil
 import subprocess
 
 import pytest
 
+from harness.install import install
 from harness.process import BUILD, environment
 from harness.tables import (ROOT, ctl_commands, ctl_options, ctl_statuses, elementd_options, library, schema_keys, source,
                             table, varlink)
@@ -192,10 +192,7 @@ def test_outcomes_and_structs_of_the_library():
 # --- files --------------------------------------------------------------------------------
 
 def test_they_are_installed(tmp_path):
-    if not shutil.which("make"):
-        pytest.skip("make is not installed")
-    subprocess.run(["make", "-s", "install", f"BUILD={os.path.relpath(BUILD, ROOT)}", f"DESTDIR={tmp_path}", "PREFIX=/usr"],
-                   cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    install(tmp_path, "/usr")
     for page in EVERY_PAGE:
         assert (tmp_path / f"usr/share/man/man{page[-1]}" / page).read_text() == PAGES[page]
     for name in "usr/share/elementd/io.elementd.varlink", "usr/share/bash-completion/completions/elementctl", \
