@@ -139,3 +139,6 @@
 
 /* Supplementary groups of a peer that are looked at; NGROUPS_MAX of the kernel. */
 #define PEER_GROUPS_MAX 65536
+
+/* The name of a systemd unit; UNIT_NAME_MAX of systemd, which counts the NUL. */
+#define UNIT_NAME_BYTES_MAX 255
