@@ -18,7 +18,9 @@
 #include "daemon/reconcile.h"
 #include "daemon/reload.h"
 #include "daemon/serve.h"
+#include "ipc/credentials.h"
 #include "ipc/server.h"
+#include "systemd/activation.h"
 #include "systemd/log.h"
 #include "systemd/messages.h"
 #include "systemd/notify.h"
@@ -64,11 +66,13 @@ struct Manager {
     Reconciler reconciler;
     StoreLoad load; /* until the first configuration says what it is about */
     int listen_fd;  /* until then, too */
-    int error;      /* why the loop was left, or 0 */
+    int credentials_fd;
+    int error; /* why the loop was left, or 0 */
     Loader *loader;
     Reload reload;
     Serve serve;
     Server *server;
+    Credentials *credentials;
     char status[160];
     usec_t status_after; /* what is under way is told again from then on */
     bool is_status_late; /* it was not told since */
@@ -280,6 +284,17 @@ static void manager_on_stop_timer(evutil_socket_t fd, short what, void *userdata
     (void)event_base_loopbreak(manager->base);
 }
 
+/* Units that were waiting when an earlier run ended. */
+static void manager_resume_credentials(Manager *manager)
+{
+    int position = 0, fd, r;
+
+    while ((r = activation_take_kept(CREDENTIALS_KEPT_NAME, &position, &fd)) == 0 && fd >= 0)
+        credentials_resume(manager->credentials, fd);
+    if (r < 0)
+        log_error("cannot go on with units that wait for a credential: %s", error_text(r));
+}
+
 static void manager_on_terminate(evutil_socket_t signal_number, short what, void *userdata)
 {
     static const struct timeval patience = {MANAGER_STOP_USEC / USEC_PER_SEC, 0};
@@ -294,6 +309,10 @@ static void manager_on_terminate(evutil_socket_t signal_number, short what, void
     manager->state = MANAGER_STOPPING;
     notify_stopping();
     server_stop(manager->server);
+    if (!manager->registry
+             .config) /* those that an earlier run has left waiting fail with the rest */
+        manager_resume_credentials(manager);
+    credentials_stop(manager->credentials);
     if (reconciler_stop(&manager->reconciler) == 0 || event_add(manager->stop_timer, &patience) < 0)
         (void)event_base_loopbreak(manager->base);
 }
@@ -368,10 +387,18 @@ static int manager_reload(Manager *manager, uint64_t number, Config *config)
     if (r < 0)
         return r;
     reload_set_applied(&manager->reload, number, &manager->registry);
+    credentials_set_wait(manager->credentials, config->settings.credential_wait);
     manager_tell_changes(manager);
     reconciler_all(&manager->reconciler);
     event_active(manager->settle, EV_TIMEOUT, 0);
     return 0;
+}
+
+static int manager_begin_credentials(Manager *manager, usec_t wait)
+{
+    credentials_set_wait(manager->credentials, wait);
+    manager_resume_credentials(manager);
+    return credentials_listen(manager->credentials, TAKE_FD(manager->credentials_fd));
 }
 
 /* The first time, what is fine is used, whatever is wrong with the rest; and from now on it is served. 0 or -errno. */
@@ -388,6 +415,8 @@ static int manager_begin(Manager *manager, Config *config)
     store_load_deinit(&manager->load);
     if (r == 0)
         r = server_listen(manager->server, TAKE_FD(manager->listen_fd));
+    if (r == 0)
+        r = manager_begin_credentials(manager, config->settings.credential_wait);
     if (r < 0)
         return r;
     engine_set_parallel(manager->engine, config->settings.parallel);
@@ -493,8 +522,18 @@ static int manager_open_store(Manager *manager)
     return 0;
 }
 
-/* The socket is there, but nobody is answered before it is known who may have what. */
-static int manager_open_server(Manager *manager)
+static int manager_open_socket(Manager *manager, const char *name, const char *file, mode_t mode,
+                               int *ret_fd)
+{
+    int r = serve_open_socket(name, manager->paths->runtime, file, mode, ret_fd);
+
+    if (r < 0)
+        log_error("cannot open the socket %s/%s: %s", manager->paths->runtime, file, error_text(r));
+    return r < 0 ? MANAGER_E_TOLD : 0;
+}
+
+/* The sockets are there, but nobody is answered before it is known who may have what. */
+static int manager_open_servers(Manager *manager)
 {
     int r;
 
@@ -507,14 +546,14 @@ static int manager_open_server(Manager *manager)
     r = server_new(manager->base, &serve_operations, &manager->serve, &manager->server);
     if (r < 0)
         return r;
-    r = serve_open_socket("varlink", manager->paths->runtime, PATHS_SOCKET, 0666,
-                          &manager->listen_fd);
-    if (r < 0) {
-        log_error("cannot open the socket %s/%s: %s", manager->paths->runtime, PATHS_SOCKET,
-                  error_text(r));
-        return MANAGER_E_TOLD;
-    }
-    return 0;
+    r = credentials_new(manager->base, &serve_operations, &manager->serve, &manager->credentials);
+    if (r < 0)
+        return r;
+    r = manager_open_socket(manager, "varlink", PATHS_SOCKET, 0666, &manager->listen_fd);
+    if (r == 0)
+        r = manager_open_socket(manager, "credentials", PATHS_CREDENTIAL, 0600,
+                                &manager->credentials_fd);
+    return r;
 }
 
 int manager_new(const Paths *paths, Manager **ret_manager)
@@ -526,7 +565,7 @@ int manager_new(const Paths *paths, Manager **ret_manager)
     if (!manager)
         return -ENOMEM;
     manager->paths = paths;
-    manager->listen_fd = -1;
+    manager->listen_fd = manager->credentials_fd = -1;
     registry_init(&manager->registry);
     reload_init(&manager->reload);
     manager->base = event_base_new();
@@ -549,7 +588,7 @@ int manager_new(const Paths *paths, Manager **ret_manager)
         return r;
     reconciler_init(&manager->reconciler, &manager->registry, &manager->gates, manager->engine,
                     &manager_operations, manager);
-    r = manager_open_server(manager);
+    r = manager_open_servers(manager);
     if (r != 0)
         return r;
     *ret_manager = TAKE_PTR(manager);
@@ -602,10 +641,12 @@ Manager *manager_free(Manager *manager)
     loader_free(manager->loader);
     store_free(manager->store);
     reconciler_deinit(&manager->reconciler);
+    credentials_free(manager->credentials);
     for (size_t i = 0; i < manager->registry.n_entries && manager->server; i++)
         server_removed(manager->server, &manager->registry.entries[i]->served);
     server_free(manager->server);
     closep(&manager->listen_fd);
+    closep(&manager->credentials_fd);
     store_load_deinit(&manager->load);
     reload_deinit(&manager->reload);
     registry_deinit(&manager->registry);
