@@ -92,7 +92,9 @@ check-style: ## only the style checks and their self-tests
 
 ifneq ($(wildcard tests/system/run),)
 .PHONY: check-system
-check-system: all ## tests under a real systemd, booted in a container
+check-system: ## tests under a real systemd, booted in a container
+	@packaging/install-deps build system
+	+@$(MAKE) --no-print-directory all
 	ELEMENTD_BUILD=$(abspath $(BUILD)) tests/system/run
 else
 ABSENT += check-system
