@@ -18,7 +18,7 @@ from harness.process import BUILD, environment
 CTL = BUILD / "elementctl"
 OK, OTHER, NO_INSTANCE, NOT_READY, FAILED, DENIED, NO_DAEMON = range(7)
 COMMANDS = ["token", "authorization", "list", "status", "watch", "wait", "rejected", "retry", "reload",
-            "orphans", "check", "template"]
+            "orphans", "check", "explain", "template"]
 
 TOKEN = {"parameters": {"token": "t0k3n=", "id": 7, "verifiedUSec": 5}}
 AUTHORIZATION = {"parameters": {"authorization": "User u, Organization o, Element e"}}
@@ -137,6 +137,7 @@ def on_terminal(*arguments, env=None, columns=None):
     ["watch", "a", "b"], ["watch", "--timeout=1"], ["wait", "--json"], ["wait", "--timeout"], ["wait", "--timeout=x"],
     ["rejected"], ["rejected", "a", "b"], ["rejected", "a", "--json"], ["retry"], ["reload", "a"], ["orphans", "a"],
     ["template", "a", "b"], ["template", "jira", "--list"], ["template", "--root=/a"], ["list", "--list"],
+    ["explain"], ["explain", "a", "b"], ["explain", "a", "--user="], ["token", "a", "--unit=a"],
     ["--bogus"], ["-x"], ["--root"], ["--json=1"], ["list", "--wait"], ["check", "--socket=/a"], ["--wait=x", "token", "a"],
 ], ids=" ".join)
 def test_usage_errors(arguments):
