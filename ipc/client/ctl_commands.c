@@ -23,7 +23,7 @@ static const CtlCommand ctl_commands_table[] = {
     {"rejected", "NAME", 1, 1, CTL_OPTION_ROOT | CTL_OPTION_SOCKET, ctl_rejected,
      "verify a token that was refused; it is read from stdin"},
     {"explain", "NAME", 1, 1, CTL_ASKING | CTL_OPTION_USER | CTL_OPTION_UNIT, ctl_explain,
-     "tell which entry lets you or another have an instance, or why none does"},
+     "tell which entry lets you or another in"},
     {"retry", "NAME", 1, 1, CTL_OPTION_ROOT | CTL_OPTION_SOCKET, ctl_operate_retry,
      "try again now what waits or has failed (root)"},
     {"reload", "", 0, 0, CTL_ASKING, ctl_operate_reload,

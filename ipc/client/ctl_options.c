@@ -85,9 +85,9 @@ static const CtlOption ctl_options_table[] = {
     {"list", CTL_OPTION_NONE, CTL_OPTION_LIST, NULL, "--list",
      "list all elements that have a template"},
     {"user", CTL_OPTION_MUST, CTL_OPTION_USER, ctl_option_set_user, "--user=USER",
-     "explain what this user may have, by name or number (root)"},
+     "explain for this user (root)"},
     {"unit", CTL_OPTION_MUST, CTL_OPTION_UNIT, ctl_option_set_unit, "--unit=UNIT",
-     "explain what this systemd unit may have (root)"},
+     "explain for this systemd unit (root)"},
     {"help", CTL_OPTION_NONE, CTL_OPTION_HELP, NULL, "-h, --help", "print this"},
     {"version", CTL_OPTION_NONE, CTL_OPTION_VERSION, NULL, "--version", "print the version"},
 };
