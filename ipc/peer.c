@@ -1,5 +1,6 @@
 #include "ipc/peer.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,16 +83,18 @@ static int peer_load_groups(Peer *peer)
 static usec_t peer_find_start(pid_t pid)
 {
     char path[64], stat[PEER_STAT_BYTES_MAX];
-    _cleanup_(fclosep) FILE *file = NULL;
+    _cleanup_(closep) int fd = -1;
     unsigned long long ticks;
     const char *rest;
-    size_t n;
+    ssize_t n;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    file = fopen(path, "re");
-    if (!file)
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
         return USEC_INFINITY;
-    n = fread(stat, 1, sizeof(stat) - 1, file);
+    n = read(fd, stat, sizeof(stat) - 1);
+    if (n < 0)
+        return USEC_INFINITY;
     stat[n] = '\0';
     /* The name, in parentheses, may hold spaces and parentheses. What is sought is the 20th field behind it. */
     rest = strrchr(stat, ')');
