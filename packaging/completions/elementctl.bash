@@ -18,12 +18,12 @@ _elementctl() {
         word=${COMP_WORDS[i]}
         if [[ -n $option ]]; then
             [[ $word == = ]] && continue
-            [[ $option == --timeout || $option == --wait ]] || where+=("$option=$word")
+            [[ $option == --timeout || $option == --wait || $option == --user || $option == --unit ]] || where+=("$option=$word")
             option=
             continue
         fi
         case $word in
-        --root | --socket | --timeout) option=$word ;;
+        --root | --socket | --timeout | --user | --unit) option=$word ;;
         --wait) [[ ${COMP_WORDS[i + 1]} != = ]] || option=$word ;;
         --root=* | --socket=*) where+=("$word") ;;
         -*) ;;
@@ -44,13 +44,18 @@ _elementctl() {
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
-    --timeout | --wait) return ;;
+    --user)
+        mapfile -t COMPREPLY < <(compgen -u -- "$current")
+        return
+        ;;
+    --timeout | --wait | --unit) return ;;
     esac
 
     case $command in
-    '') options="$asking --wait --timeout= --list" ;;
+    '') options="$asking --wait --timeout= --user= --unit= --list" ;;
     token | authorization) options="$asking --wait" ;;
     list | status | watch | reload | orphans) options=$asking ;;
+    explain) options="$asking --user= --unit=" ;;
     wait) options='--root= --socket= --timeout=' ;;
     rejected | retry) options='--root= --socket=' ;;
     check) options='--root= --json' ;;
@@ -64,8 +69,8 @@ _elementctl() {
     fi
 
     case $command:$n in
-    :*) words='token authorization list status watch wait rejected retry reload orphans check template' ;;
-    wait:* | token:0 | authorization:0 | status:0 | watch:0 | rejected:0 | retry:0)
+    :*) words='token authorization list status watch wait rejected explain retry reload orphans check template' ;;
+    wait:* | token:0 | authorization:0 | status:0 | watch:0 | rejected:0 | explain:0 | retry:0)
         words=$(_elementctl_column "${where[@]}" list)
         ;;
     template:0) words=$(_elementctl_column template) ;;

@@ -6,7 +6,7 @@ function __elementctl_words
     set -e words[1]
     while set -q words[1]
         switch $words[1]
-            case --root --socket --timeout
+            case --root --socket --timeout --user --unit
                 set -e words[1]
             case '-*'
             case '*'
@@ -49,13 +49,14 @@ complete -c elementctl -n __elementctl_has_none -a status -d 'show what is not r
 complete -c elementctl -n __elementctl_has_none -a watch -d 'print a line for each change, until interrupted'
 complete -c elementctl -n __elementctl_has_none -a wait -d 'wait until those, or all, have a token'
 complete -c elementctl -n __elementctl_has_none -a rejected -d 'verify a token that was refused; it is read from stdin'
+complete -c elementctl -n __elementctl_has_none -a explain -d 'tell which entry lets you or another in'
 complete -c elementctl -n __elementctl_has_none -a retry -d 'try again now what waits or has failed (root)'
 complete -c elementctl -n __elementctl_has_none -a reload -d 'apply the configuration, all of it or nothing (root)'
 complete -c elementctl -n __elementctl_has_none -a orphans -d 'list what is left over on the platform (root)'
 complete -c elementctl -n __elementctl_has_none -a check -d 'check the configuration, without elementd'
 complete -c elementctl -n __elementctl_has_none -a template -d 'print an instance file to fill in, or list the elements'
 
-complete -c elementctl -n '__elementctl_is_first token authorization status watch rejected retry' -a '(__elementctl_instances)'
+complete -c elementctl -n '__elementctl_is_first token authorization status watch rejected explain retry' -a '(__elementctl_instances)'
 complete -c elementctl -n '__elementctl_is wait' -a '(__elementctl_instances)'
 complete -c elementctl -n '__elementctl_is_first template' -a '(__elementctl_column template)'
 
@@ -69,6 +70,10 @@ complete -c elementctl -l wait -d 'wait for a token, SEC seconds or up to an hou
     -n '__elementctl_has_none; or __elementctl_is token authorization'
 complete -c elementctl -l timeout -x -d 'wait SEC seconds at most; without it, for ever' \
     -n '__elementctl_has_none; or __elementctl_is wait'
+complete -c elementctl -l user -x -a '(__fish_complete_users)' -d 'explain what this user may have, by name or number (root)' \
+    -n '__elementctl_has_none; or __elementctl_is explain'
+complete -c elementctl -l unit -x -d 'explain what this systemd unit may have (root)' \
+    -n '__elementctl_has_none; or __elementctl_is explain'
 complete -c elementctl -l list -d 'list all elements that have a template' \
     -n '__elementctl_has_none; or __elementctl_is template'
 complete -c elementctl -s h -l help -d 'print this'

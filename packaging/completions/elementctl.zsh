@@ -24,6 +24,8 @@ _elementctl() {
     local json='--json[print JSON]'
     local wait='--wait=-[wait for a token, SEC seconds or up to an hour]::seconds:'
     local timeout='--timeout=[wait SEC seconds at most; without it, for ever]:seconds:'
+    local user='--user=[explain what this user may have, by name or number (root)]:user:_users'
+    local unit='--unit=[explain what this systemd unit may have (root)]:unit:'
     local list='--list[list all elements that have a template]'
     local -a commands options places typed
     local command
@@ -36,6 +38,7 @@ _elementctl() {
         'watch:print a line for each change, until interrupted'
         'wait:wait until those, or all, have a token'
         'rejected:verify a token that was refused; it is read from stdin'
+        'explain:tell which entry lets you or another in'
         'retry:try again now what waits or has failed (root)'
         'reload:apply the configuration, all of it or nothing (root)'
         "orphans:list what is left over on the platform (root)"
@@ -46,7 +49,7 @@ _elementctl() {
     typed=(${words[2,CURRENT-1]})
     while (( $#typed )); do
         case $typed[1] in
-        --root | --socket | --timeout) shift typed ;;
+        --root | --socket | --timeout | --user | --unit) shift typed ;;
         -*) ;;
         *)
             command=$typed[1]
@@ -57,16 +60,17 @@ _elementctl() {
     done
 
     case $command in
-    '') options=($root $socket $json $wait $timeout $list) ;;
+    '') options=($root $socket $json $wait $timeout $user $unit $list) ;;
     token | authorization) options=($root $socket $json $wait) ;;
     list | status | watch | reload | orphans) options=($root $socket $json) ;;
+    explain) options=($root $socket $json $user $unit) ;;
     wait) options=($root $socket $timeout) ;;
     rejected | retry) options=($root $socket) ;;
     check) options=($root $json) ;;
     template) options=($json $list) ;;
     esac
     case $command in
-    token | authorization | status | watch | rejected | retry) places=('2:instance:_elementctl_instances') ;;
+    token | authorization | status | watch | rejected | explain | retry) places=('2:instance:_elementctl_instances') ;;
     wait) places=('*:instance:_elementctl_instances') ;;
     template) places=('2:element:_elementctl_elements') ;;
     esac
