@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "daemon/http_helper.h"
+
 typedef struct OriginConn {
     Origin *origin;
     LIST_ENTRY(OriginConn) link;
@@ -202,6 +204,18 @@ static void origin_on_accept(evutil_socket_t fd, short what, void *userdata)
     }
 }
 
+/* The program beside the daemon's, which is two folders up. */
+static void origin_name_program(void)
+{
+    static char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 64);
+
+    assert_true(n > 0);
+    path[n] = '\0';
+    (void)snprintf(strrchr(path, '/'), 64, "/../../elementd-http");
+    http_helper_set_program(path);
+}
+
 Origin *origin_new(struct event_base *base)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -209,6 +223,7 @@ Origin *origin_new(struct event_base *base)
     Origin *origin = calloc(1, sizeof(*origin));
 
     assert_non_null(origin);
+    origin_name_program();
     origin->base = base;
     LIST_INIT(&origin->conns);
     origin->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
