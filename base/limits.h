@@ -76,7 +76,7 @@
 #define HTTP_START_PAUSE_USEC (1 * USEC_PER_SEC)
 
 /* A request that has no end so long after its own time shows that elementd-http hangs. */
-#define HTTP_GRACE_USEC (10 * USEC_PER_SEC)
+#define HTTP_GRACE_USEC (5 * USEC_PER_SEC)
 
 /* Rows of a list page that we ask for: 200 is the platform's own maximum as far as known. */
 #define PLATFORM_PAGE_ROWS 100

@@ -145,7 +145,9 @@ static void origin_conn_look(OriginConn *conn)
 
     if (conn->turn || conn->is_silent || conn->is_waiting || size == 0)
         return;
-    if (origin_conn_take(conn, ORIGIN_AT_HEAD)) {
+    /* With a byte of the body: until one has left, libcurl may send the request again, and does no harm. */
+    if ((size == head || buffer_size(&conn->input) > head) &&
+        origin_conn_take(conn, ORIGIN_AT_HEAD)) {
         conn->is_silent = true;
         origin_conn_write(conn);
         return;
