@@ -134,7 +134,7 @@ PROGRAMS := $(call exists,daemon/main.c,$(BUILD)/elementd) \
 SANDBOX  := $(if $(SANDBOX_SRCS),$(BUILD)/elements-sandbox)
 
 .PHONY: all
-all: $(PROGRAMS) $(SANDBOX) ## build the daemon, the client, its library and the sandbox
+all: $(PROGRAMS) $(SANDBOX) ## build the daemon, the program that asks for it, the client, its library and the sandbox
 
 # --- Rules ---------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ typedef struct FaultsRule {
 typedef struct FaultsTable {
     FaultsRule rules[FAULTS_RULES_MAX];
     size_t n_rules;
-    bool has_path; /* some rule asks for the object */
+    bool has_path;           /* some rule asks for the object */
     _Atomic int64_t *n_seen; /* of each rule; shared with the other process where there is one */
     _Atomic int64_t n_seen_alone[FAULTS_RULES_MAX];
 } FaultsTable;
