@@ -590,6 +590,11 @@ static void http_on_tend(evutil_socket_t fd, short what, void *userdata)
     }
     if (TAILQ_EMPTY(&http->queued))
         return;
+    if (clock_boottime() <
+        http->next_start) { /* the loop counts from the turn in which a timer is added */
+        http_arm(http);
+        return;
+    }
     r = http_start_helper(http);
     if (r == 0)
         return;
