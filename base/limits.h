@@ -166,3 +166,32 @@
 
 /* Supplementary groups of a peer that are looked at; NGROUPS_MAX of the kernel. */
 #define PEER_GROUPS_MAX 65536
+
+/* The name of a systemd unit; UNIT_NAME_MAX of systemd, which counts the NUL. */
+#define UNIT_NAME_BYTES_MAX 255
+
+/* ---- units that load credentials ---- */
+
+/*
+ * Connections of units at a time. A unit loads its credentials one by one, so as many units may be starting; what is more
+ * queues in the kernel. FileDescriptorStoreMax= of the service goes with it.
+ */
+#define CREDENTIALS_MAX 512
+
+/* Those of a uid other than root's, to whom the socket is closed: should it be opened, they still get nothing. */
+#define CREDENTIALS_PER_UID_MAX 16
+
+/* One credential: an authorization with both secrets at their ceiling. systemd takes 1 MiB, name included. */
+#define CREDENTIAL_BYTES_MAX (3 * REFERENCE_BYTES_MAX)
+
+/* What a unit is sent in place of a credential, for systemd to fail it: more than the 1 MiB that it takes. */
+#define CREDENTIAL_FILLER_BYTES (2 * 1024 * 1024)
+
+/*
+ * How long a unit may take to read that. systemd reads it at once; one that is frozen meanwhile would find a part of it if we
+ * gave up, so that is late.
+ */
+#define CREDENTIAL_FILL_USEC (600 * USEC_PER_SEC)
+
+/* The same for all of them together when the daemon stops, and for one when there is no memory. */
+#define CREDENTIAL_HURRY_USEC (2 * USEC_PER_SEC)

@@ -9,9 +9,6 @@
 #include "config/body.h"
 #include "config/schema.h"
 
-#define INSTANCE_FIRST_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-#define INSTANCE_NAME_CHARS  INSTANCE_FIRST_CHARS "._-"
-
 #define INSTANCE_DEFAULT_ACCOUNT "default"
 
 /* So many letters wrong, missing or too many in `elementd` are a slip. */
@@ -46,12 +43,20 @@ bool instance_equal(const Instance *a, const Instance *b)
            a->on_remove == b->on_remove;
 }
 
+static bool instance_is_first_char(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
 bool instance_name_is_valid(const char *name)
 {
-    size_t size = strlen(name);
+    const char *end = name;
 
-    return size > 0 && size <= NAME_BYTES_MAX && strchr(INSTANCE_FIRST_CHARS, name[0]) &&
-           strspn(name, INSTANCE_NAME_CHARS) == size;
+    if (!instance_is_first_char(*name))
+        return false;
+    while (instance_is_first_char(*end) || *end == '.' || *end == '_' || *end == '-')
+        end++;
+    return *end == '\0' && end - name <= NAME_BYTES_MAX;
 }
 
 /* ---- the key `elementd` ---- */

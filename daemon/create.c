@@ -16,7 +16,8 @@ void create_intend(Reconciler *reconciler, Entry *entry, usec_t now)
     _cleanup_(record_unrefp) Record *record = step_edit(entry);
 
     if (!record || remove_replaced(reconciler, entry, now) < 0 ||
-        step_describe(record, entry) < 0) {
+        step_describe(record, entry) < 0 ||
+        record_set_string(&record->owner, reconciler_settings(reconciler)->owner) < 0) {
         step_retry_soon(entry);
         return;
     }

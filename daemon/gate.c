@@ -42,9 +42,19 @@ void gates_deinit(Gates *gates)
 
 static Gate *gates_find_named(const Gates *gates, const char *account_name)
 {
-    for (size_t i = 0; i < gates->n_items; i++)
-        if (strcmp(gates->items[i]->account->name, account_name) == 0)
-            return gates->items[i];
+    size_t low = 0, high = gates->n_items;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(account_name, gates->items[middle]->account->name);
+
+        if (order == 0)
+            return gates->items[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
     return NULL;
 }
 
@@ -122,6 +132,14 @@ int gates_apply(Gates *gates, const Config *config)
     free(gates->items);
     *gates = after;
     return 0;
+}
+
+void gates_renew(Gates *gates)
+{
+    for (size_t i = 0; i < gates->n_items; i++) {
+        gate_renew(gates->items[i]);
+        gates->items[i]->epoch = ++gates->last_epoch;
+    }
 }
 
 static int gate_restore(Gate *gate, const Pause *pause, usec_t now)

@@ -42,7 +42,7 @@ typedef struct Gate {
 } Gate;
 
 typedef struct Gates {
-    Gate **items; /* by the order of the Config's accounts */
+    Gate **items; /* by name, as the Config's accounts are */
     size_t n_items;
     uint64_t last_epoch;
 } Gates;
@@ -53,6 +53,9 @@ typedef struct Gates {
  * that are gone go, with their look-ups. 0 or -ENOMEM, then nothing has changed.
  */
 int gates_apply(Gates *gates, const Config *config);
+
+/* All begin anew, in other epochs: what was looked up was of another owner. */
+void gates_renew(Gates *gates);
 
 /* Takes over the pauses that an earlier run has recorded. 0 or -ENOMEM. */
 int gates_restore(Gates *gates, const Snapshot *snapshot, usec_t now);

@@ -200,6 +200,8 @@ static int main_run(const Paths *paths)
         log_error("another elementd is running: it has locked %s", paths->state);
         return EXIT_FAILURE;
     }
+    if (r == MANAGER_E_TOLD)
+        return EXIT_FAILURE;
     if (r == 0)
         r = manager_run(manager);
     if (r < 0) {

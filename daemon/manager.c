@@ -18,7 +18,9 @@
 #include "daemon/reconcile.h"
 #include "daemon/reload.h"
 #include "daemon/serve.h"
+#include "ipc/credentials.h"
 #include "ipc/server.h"
+#include "systemd/activation.h"
 #include "systemd/log.h"
 #include "systemd/messages.h"
 #include "systemd/notify.h"
@@ -36,6 +38,7 @@
 #define MANAGER_STOP_USEC (5 * USEC_PER_SEC)
 
 typedef enum ManagerState {
+    MANAGER_LOADING, /* the configuration, for the first time: clients queue in the kernel */
     MANAGER_RUNNING,
     MANAGER_STOPPING, /* waits for creations that have been sent */
     MANAGER_STOPPED,
@@ -61,10 +64,15 @@ struct Manager {
     Registry registry;
     Engine *engine;
     Reconciler reconciler;
+    StoreLoad load; /* until the first configuration says what it is about */
+    int listen_fd;  /* until then, too */
+    int credentials_fd;
+    int error; /* why the loop was left, or 0 */
     Loader *loader;
     Reload reload;
     Serve serve;
     Server *server;
+    Credentials *credentials;
     char status[160];
     usec_t status_after; /* what is under way is told again from then on */
     bool is_status_late; /* it was not told since */
@@ -235,10 +243,18 @@ static bool manager_is_creating(const Manager *manager)
 /* Everything ends here: what became due, what changed, when to look again. */
 static void manager_settle(Manager *manager)
 {
-    if (manager->state == MANAGER_RUNNING)
+    switch (manager->state) {
+    case MANAGER_LOADING:
+        return;
+    case MANAGER_RUNNING:
         reconciler_tick(&manager->reconciler);
-    else if (!manager_is_creating(manager))
-        (void)event_base_loopbreak(manager->base);
+        break;
+    case MANAGER_STOPPING:
+    case MANAGER_STOPPED:
+        if (!manager_is_creating(manager))
+            (void)event_base_loopbreak(manager->base);
+        break;
+    }
     manager_commit(manager);
     manager_update_status(manager);
     manager_arm(manager);
@@ -268,13 +284,24 @@ static void manager_on_stop_timer(evutil_socket_t fd, short what, void *userdata
     (void)event_base_loopbreak(manager->base);
 }
 
+/* Units that were waiting when an earlier run ended. */
+static void manager_resume_credentials(Manager *manager)
+{
+    int position = 0, fd, r;
+
+    while ((r = activation_take_kept(CREDENTIALS_KEPT_NAME, &position, &fd)) == 0 && fd >= 0)
+        credentials_resume(manager->credentials, fd);
+    if (r < 0)
+        log_error("cannot go on with units that wait for a credential: %s", error_text(r));
+}
+
 static void manager_on_terminate(evutil_socket_t signal_number, short what, void *userdata)
 {
     static const struct timeval patience = {MANAGER_STOP_USEC / USEC_PER_SEC, 0};
     Manager *manager = userdata;
 
     (void)what;
-    if (manager->state != MANAGER_RUNNING) {
+    if (manager->state == MANAGER_STOPPING) {
         (void)event_base_loopbreak(manager->base);
         return;
     }
@@ -282,6 +309,10 @@ static void manager_on_terminate(evutil_socket_t signal_number, short what, void
     manager->state = MANAGER_STOPPING;
     notify_stopping();
     server_stop(manager->server);
+    if (!manager->registry
+             .config) /* those that an earlier run has left waiting fail with the rest */
+        manager_resume_credentials(manager);
+    credentials_stop(manager->credentials);
     if (reconciler_stop(&manager->reconciler) == 0 || event_add(manager->stop_timer, &patience) < 0)
         (void)event_base_loopbreak(manager->base);
 }
@@ -299,8 +330,10 @@ static void manager_on_hangup(evutil_socket_t signal_number, short what, void *u
 
 static void manager_on_load_begun(void *userdata)
 {
-    (void)userdata;
-    notify_reloading();
+    const Manager *manager = userdata;
+
+    if (manager->state != MANAGER_LOADING)
+        notify_reloading();
 }
 
 /* Clients of what is gone are told so, and others may have lost or got a right. */
@@ -340,24 +373,75 @@ static void manager_refuse(Manager *manager, uint64_t number, const Config *conf
              config->problems.n_errors, config->problems.n_errors == 1 ? "" : "s");
 }
 
-/* All or nothing; whatever came of it, the manager of services and all who wait are told. */
+/* All or nothing. 0 or -errno. */
+static int manager_reload(Manager *manager, uint64_t number, Config *config)
+{
+    int r;
+
+    manager_tell_problems(config);
+    if (config->problems.n_errors > 0) {
+        manager_refuse(manager, number, config);
+        return 0;
+    }
+    r = reconciler_apply(&manager->reconciler, config);
+    if (r < 0)
+        return r;
+    reload_set_applied(&manager->reload, number, &manager->registry);
+    credentials_set_wait(manager->credentials, config->settings.credential_wait);
+    manager_tell_changes(manager);
+    reconciler_all(&manager->reconciler);
+    event_active(manager->settle, EV_TIMEOUT, 0);
+    return 0;
+}
+
+static int manager_begin_credentials(Manager *manager, usec_t wait)
+{
+    credentials_set_wait(manager->credentials, wait);
+    manager_resume_credentials(manager);
+    return credentials_listen(manager->credentials, TAKE_FD(manager->credentials_fd));
+}
+
+/* The first time, what is fine is used, whatever is wrong with the rest; and from now on it is served. 0 or -errno. */
+static int manager_begin(Manager *manager, Config *config)
+{
+    const LogFields fields = {.message_id = MESSAGE_LOADED};
+    usec_t now = clock_boottime();
+    int r;
+
+    manager_tell_problems(config);
+    r = registry_fill(&manager->registry, config, &manager->load, &manager->gates, now);
+    if (r == 0)
+        r = gates_restore(&manager->gates, &manager->load.snapshot, now);
+    store_load_deinit(&manager->load);
+    if (r == 0)
+        r = server_listen(manager->server, TAKE_FD(manager->listen_fd));
+    if (r == 0)
+        r = manager_begin_credentials(manager, config->settings.credential_wait);
+    if (r < 0)
+        return r;
+    engine_set_parallel(manager->engine, config->settings.parallel);
+    manager->state = MANAGER_RUNNING;
+    manager_update_status(manager);
+    log_full(LOG_INFO, &fields, "the configuration has been loaded: %s", manager->status);
+    event_active(manager->settle, EV_TIMEOUT, 0);
+    return 0;
+}
+
+/* Whatever came of it, the manager of services and all who wait are told. */
 static void manager_on_loaded(void *userdata, uint64_t number, Config *config, int error)
 {
     Manager *manager = userdata;
 
-    if (error == 0) {
-        manager_tell_problems(config);
-        if (config->problems.n_errors > 0)
-            manager_refuse(manager, number, config);
-        else
-            error = reconciler_apply(&manager->reconciler, config);
+    if (manager->state == MANAGER_STOPPING)
+        return;
+    if (manager->state == MANAGER_LOADING) {
+        manager->error = error < 0 ? error : manager_begin(manager, config);
+        if (manager->error < 0)
+            (void)event_base_loopbreak(manager->base);
+        return;
     }
-    if (error == 0 && config->problems.n_errors == 0) {
-        reload_set_applied(&manager->reload, number, &manager->registry);
-        manager_tell_changes(manager);
-        reconciler_all(&manager->reconciler);
-        event_active(manager->settle, EV_TIMEOUT, 0);
-    }
+    if (error == 0)
+        error = manager_reload(manager, number, config);
     if (error < 0) {
         log_error("the configuration could not be read anew: %s", error_text(error));
         reload_set_failed(&manager->reload, number, manager->paths->config[0], error_text(error));
@@ -420,42 +504,39 @@ static int manager_init_events(Manager *manager)
     return 0;
 }
 
-static int manager_load(Manager *manager)
+static int manager_open_store(Manager *manager)
 {
-    _cleanup_(store_load_deinit) StoreLoad load = {};
-    _cleanup_(config_unrefp) Config *config = NULL;
-    usec_t now = clock_boottime();
     int r;
 
     r = store_new(manager->paths->state, manager->base, manager_on_commit, manager, &manager->store,
-                  &load);
+                  &manager->load);
     if (r == STORE_E_LOCKED)
         return MANAGER_E_LOCKED;
     if (r < 0) {
         log_error("cannot open the records in %s: %s", manager->paths->state,
-                  load.problem ? load.problem : error_text(r));
-        return r;
+                  manager->load.problem ? manager->load.problem : error_text(r));
+        return MANAGER_E_TOLD;
     }
-    manager_tell_load(&load);
-    manager->key = load.snapshot.key;
-    r = config_load(manager->paths, &manager->key, &config);
-    if (r < 0)
-        return r;
-    manager_tell_problems(config);
-    r = registry_fill(&manager->registry, config, &load, &manager->gates, now);
-    if (r == 0)
-        r = gates_restore(&manager->gates, &load.snapshot, now);
-    return r;
+    manager_tell_load(&manager->load);
+    manager->key = manager->load.snapshot.key;
+    return 0;
 }
 
-static int manager_listen(Manager *manager)
+static int manager_open_socket(Manager *manager, const char *name, const char *file, mode_t mode,
+                               int *ret_fd)
 {
-    int fd, r;
+    int r = serve_open_socket(name, manager->paths->runtime, file, mode, ret_fd);
 
-    r = loader_new(manager->paths, &manager->key, manager->base, &manager_loads, manager,
-                   &manager->loader);
     if (r < 0)
-        return r;
+        log_error("cannot open the socket %s/%s: %s", manager->paths->runtime, file, error_text(r));
+    return r < 0 ? MANAGER_E_TOLD : 0;
+}
+
+/* The sockets are there, but nobody is answered before it is known who may have what. */
+static int manager_open_servers(Manager *manager)
+{
+    int r;
+
     manager->serve = (Serve){
         .registry = &manager->registry,
         .reconciler = &manager->reconciler,
@@ -465,13 +546,14 @@ static int manager_listen(Manager *manager)
     r = server_new(manager->base, &serve_operations, &manager->serve, &manager->server);
     if (r < 0)
         return r;
-    r = serve_open_socket("varlink", manager->paths->runtime, PATHS_SOCKET, 0666, &fd);
-    if (r < 0) {
-        log_error("cannot open the socket %s/%s: %s", manager->paths->runtime, PATHS_SOCKET,
-                  error_text(r));
+    r = credentials_new(manager->base, &serve_operations, &manager->serve, &manager->credentials);
+    if (r < 0)
         return r;
-    }
-    return server_listen(manager->server, fd);
+    r = manager_open_socket(manager, "varlink", PATHS_SOCKET, 0666, &manager->listen_fd);
+    if (r == 0)
+        r = manager_open_socket(manager, "credentials", PATHS_CREDENTIAL, 0600,
+                                &manager->credentials_fd);
+    return r;
 }
 
 int manager_new(const Paths *paths, Manager **ret_manager)
@@ -483,6 +565,7 @@ int manager_new(const Paths *paths, Manager **ret_manager)
     if (!manager)
         return -ENOMEM;
     manager->paths = paths;
+    manager->listen_fd = manager->credentials_fd = -1;
     registry_init(&manager->registry);
     reload_init(&manager->reload);
     manager->base = event_base_new();
@@ -491,17 +574,22 @@ int manager_new(const Paths *paths, Manager **ret_manager)
     r = manager_init_events(manager);
     if (r < 0)
         return r;
-    r = manager_load(manager);
+    r = manager_open_store(manager);
     if (r != 0)
         return r;
-    r = engine_new(manager->base, manager->registry.config->settings.parallel, &manager->reconciler,
-                   &manager->engine);
+    /* Names may have to be asked for over a network: not on the loop, and not before we are ready. */
+    r = loader_new(manager->paths, &manager->key, manager->base, &manager_loads, manager,
+                   &manager->loader);
+    if (r < 0)
+        return r;
+    (void)loader_start(manager->loader);
+    r = engine_new(manager->base, 1, &manager->reconciler, &manager->engine);
     if (r < 0)
         return r;
     reconciler_init(&manager->reconciler, &manager->registry, &manager->gates, manager->engine,
                     &manager_operations, manager);
-    r = manager_listen(manager);
-    if (r < 0)
+    r = manager_open_servers(manager);
+    if (r != 0)
         return r;
     *ret_manager = TAKE_PTR(manager);
     return 0;
@@ -512,6 +600,8 @@ static void manager_commit_rest(Manager *manager)
 {
     _cleanup_(snapshot_deinit) Snapshot snapshot = {.key = manager->key};
 
+    if (!manager->registry.config) /* what was read is still as it is on disk */
+        return;
     store_wait(manager->store);
     if (gates_snapshot(&manager->gates, &snapshot, clock_boottime()) < 0 ||
         registry_snapshot(&manager->registry, &snapshot) == 0)
@@ -524,12 +614,14 @@ int manager_run(Manager *manager)
     const LogFields started = {.message_id = MESSAGE_STARTED};
     const LogFields stopped = {.message_id = MESSAGE_STOPPED};
 
-    manager_update_status(manager);
+    notify_status("loading the configuration");
     notify_ready();
-    log_full(LOG_NOTICE, &started, "elementd " ELEMENTD_VERSION " is ready: %s", manager->status);
-    event_active(manager->settle, EV_TIMEOUT, 0);
+    log_full(LOG_NOTICE, &started, "elementd " ELEMENTD_VERSION " is ready: %zu records",
+             manager->load.snapshot.n_records);
     if (event_base_dispatch(manager->base) < 0)
         return -EIO;
+    if (manager->error < 0)
+        return manager->error;
     manager->state = MANAGER_STOPPED;
     manager_commit_rest(manager);
     log_full(LOG_NOTICE, &stopped, "elementd has stopped");
@@ -549,9 +641,13 @@ Manager *manager_free(Manager *manager)
     loader_free(manager->loader);
     store_free(manager->store);
     reconciler_deinit(&manager->reconciler);
+    credentials_free(manager->credentials);
     for (size_t i = 0; i < manager->registry.n_entries && manager->server; i++)
         server_removed(manager->server, &manager->registry.entries[i]->served);
     server_free(manager->server);
+    closep(&manager->listen_fd);
+    closep(&manager->credentials_fd);
+    store_load_deinit(&manager->load);
     reload_deinit(&manager->reload);
     registry_deinit(&manager->registry);
     gates_deinit(&manager->gates);

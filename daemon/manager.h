@@ -14,9 +14,10 @@ typedef struct Manager Manager;
 
 enum {
     MANAGER_E_LOCKED = 1, /* another elementd has the state directory */
+    MANAGER_E_TOLD,       /* it cannot be, and why has been logged */
 };
 
-/* Loads records and configuration and opens the sockets. `paths` must live as long. 0, MANAGER_E_LOCKED or -errno. */
+/* Loads the records and opens the sockets. `paths` must live as long. 0, MANAGER_E_* or -errno. */
 int manager_new(const Paths *paths, Manager **ret_manager);
 
 /* NULL is fine; works on a half-built one. Returns NULL. */
@@ -24,5 +25,5 @@ Manager *manager_free(Manager *manager);
 
 DEFINE_FREEP(Manager, manager_free)
 
-/* Says that it is ready, and serves until SIGTERM or SIGINT. 0 or -errno. */
+/* Says that it is ready, loads the configuration, and serves until SIGTERM or SIGINT. 0 or -errno. */
 int manager_run(Manager *manager);

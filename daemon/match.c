@@ -135,8 +135,8 @@ static bool match_is_of_element(const PlatformInstance *row, const char *element
 }
 
 /*
- * The one from before the element was changed: of no use, and no reason not to create its successor. And one that is
- * being deleted.
+ * The one from before the element was changed, be it that its file was gone meanwhile: of no use, and no reason not to
+ * create its successor. And one that is being deleted.
  */
 static bool match_is_replaced(const Match *match, const Entry *entry, const PlatformInstance *row)
 {
@@ -146,8 +146,15 @@ static bool match_is_replaced(const Match *match, const Entry *entry, const Plat
         return true;
     if (match_is_of_element(row, match_element(entry)))
         return false;
-    return (orphan && orphan->record->orphan == RECORD_REPLACED) ||
+    return (orphan && (orphan->record->orphan == RECORD_REPLACED ||
+                       orphan->record->orphan == RECORD_REMOVED)) ||
            (entry->is_foreign && match_is_of_element(row, entry->record->element));
+}
+
+/* What a file that is gone had created: it goes with it, so nothing else must be taken for it. */
+static bool match_may_be_its(const Entry *entry, const PlatformInstance *row)
+{
+    return entry->want || match_is_of_element(row, match_element(entry));
 }
 
 static void match_row(const Match *match, Entry *entry, PlatformInstance *row)
@@ -169,7 +176,11 @@ static void match_row(const Match *match, Entry *entry, PlatformInstance *row)
     *found = *row;
     *row = (PlatformInstance){};
     entry->is_found = true;
-    /* What was about to be created is there: the POST must not go out any more. */
+    /* What was about to be created is there: the POST must not go out any more, be it in line already. */
+    if (entry->is_post_unsent && entry->busy == PLAN_BUSY_CREATING) {
+        entry->task = engine_task_free(entry->task);
+        entry->busy = PLAN_BUSY_NO;
+    }
     entry->is_post_unsent = false;
 }
 
@@ -225,7 +236,7 @@ void match_rows(Registry *registry, Gate *gate, usec_t now)
 
         if (orphan)
             orphan->is_listed = true;
-        if (entry && match_is_wanted(entry, gate))
+        if (entry && match_is_wanted(entry, gate) && match_may_be_its(entry, row))
             match_row(&match, entry, row);
         else
             match_other(&match, entry, row);

@@ -158,8 +158,11 @@ static Plan plan_obtain(const PlanFacts *facts)
 {
     if (facts->busy != PLAN_BUSY_NO)
         return plan_rest(SERVED_CREATING, PLAN_PROBLEM_NONE, USEC_INFINITY);
-    if (facts->is_failed)
+    /* A refused change says nothing of an instance that is gone since. */
+    if (facts->is_failed && !facts->is_doubted)
         return plan_rest(SERVED_FAILED, PLAN_PROBLEM_INSTANCE, USEC_INFINITY);
+    if (facts->intent == PLAN_INTENT_UNKNOWN && facts->is_intent_elsewhere)
+        return plan_rest(SERVED_FAILED, PLAN_PROBLEM_OWNER, USEC_INFINITY);
     if (facts->is_looking_up)
         return plan_rest(SERVED_LOOKING_UP, PLAN_PROBLEM_NONE, USEC_INFINITY);
     if (facts->is_paused) {
@@ -194,6 +197,8 @@ static Plan plan_obtain(const PlanFacts *facts)
 static bool plan_is_outcome_known(const PlanFacts *facts)
 {
     if (facts->intent != PLAN_INTENT_UNKNOWN)
+        return true;
+    if (facts->is_intent_elsewhere) /* and will not be; what there may be is left to a person */
         return true;
     if (facts->is_found && facts->looked_up >= facts->wanted)
         return true;

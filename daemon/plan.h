@@ -54,6 +54,8 @@ typedef struct PlanFacts {
     bool is_served;   /* its token is on disk, and given out */
     bool is_serving;  /* a token is given out, be it the one before */
     PlanIntent intent;
+    bool
+        is_intent_elsewhere; /* PLAN_INTENT_UNKNOWN: by another owner's tag, so that no look-up of ours would show it */
     usec_t intent_until; /* PLAN_INTENT_UNKNOWN: until when the platform may still be working */
     usec_t retry;        /* not before this; 0: at once */
     usec_t verify;       /* when the token is to be verified */
@@ -95,6 +97,7 @@ typedef enum PlanProblem {
     PLAN_PROBLEM_INSTANCE, /* the last thing that went wrong with it */
     PLAN_PROBLEM_ACCOUNT,
     PLAN_PROBLEM_STORE,
+    PLAN_PROBLEM_OWNER,    /* what became of a POST could be seen under another owner alone */
     PLAN_PROBLEM_UNUSABLE, /* found on the platform, but with a token or id that cannot be used */
 } PlanProblem;
 

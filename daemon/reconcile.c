@@ -34,7 +34,8 @@ const Settings *reconciler_settings(const Reconciler *reconciler)
 
 static bool reconciler_has_room(const Reconciler *reconciler)
 {
-    return !reconciler->is_stopping &&
+    /* What is not declared any more but still recorded counts too: the document must not outgrow its reader. */
+    return !reconciler->is_stopping && reconciler->registry->n_entries <= INSTANCES_MAX &&
            reconciler->n_begun < RECONCILE_BEGUN_FACTOR * reconciler_settings(reconciler)->parallel;
 }
 
@@ -67,6 +68,15 @@ static PlanIntent entry_intent(const Entry *entry)
     if (!entry->record || entry->record->intent == 0)
         return PLAN_INTENT_NONE;
     return entry->is_post_unsent ? PLAN_INTENT_WRITTEN : PLAN_INTENT_UNKNOWN;
+}
+
+bool reconciler_is_elsewhere(const Reconciler *reconciler, const Entry *entry)
+{
+    const char *owner = reconciler_settings(reconciler)->owner;
+    const Record *record = entry->record;
+
+    return record && record->intent != 0 && record->owner && owner &&
+           strcmp(record->owner, owner) != 0;
 }
 
 static usec_t reconciler_look_up_pause(const Reconciler *reconciler)
@@ -123,6 +133,7 @@ static PlanFacts reconciler_gather(const Reconciler *reconciler, const Entry *en
         .is_served = record && secret_equal(record->token, entry->token),
         .is_serving = entry->token != NULL,
         .intent = entry_intent(entry),
+        .is_intent_elsewhere = reconciler_is_elsewhere(reconciler, entry),
         .intent_until = entry->intent_until,
         .retry = entry->retry,
         .verify = entry->verify,
@@ -160,6 +171,10 @@ static const char *reconciler_problem(const Reconciler *reconciler, const Entry 
         return entry->gate->problem;
     case PLAN_PROBLEM_STORE:
         return reconciler->store_problem;
+    case PLAN_PROBLEM_OWNER:
+        return "it was being created under another \"owner\", and what became of that is not known: set "
+               "\"owner\" back until it is; or look on the platform for an instance with the tag of "
+               "that owner, and retry (elementctl retry) when there is none";
     case PLAN_PROBLEM_UNUSABLE:
         return "the platform has an instance with our tag for it, but shows no id or token that can "
                "be used, or it is of another element";
@@ -213,7 +228,9 @@ static void reconciler_due(Reconciler *reconciler, Entry *entry, usec_t due)
 /* Counts the creations that are begun; where one has ended, another may begin at the next tick. */
 static void reconciler_account_room(Reconciler *reconciler, Entry *entry)
 {
-    bool is_begun = entry->is_post_unsent || entry->busy == PLAN_BUSY_CREATING;
+    /* While its account is paused, a creation that has not gone out may have to wait for days. */
+    bool is_held = entry->is_over || (entry->gate && entry->gate->is_paused);
+    bool is_begun = entry->busy == PLAN_BUSY_CREATING || (entry->is_post_unsent && !is_held);
 
     if (is_begun == entry->is_counted)
         return;
@@ -234,9 +251,11 @@ static void reconciler_note_removal(Reconciler *reconciler, Entry *entry)
     bool is_doomed;
     Record *record;
 
-    if (!entry->want || !entry->record || entry->want->problem || entry->is_foreign)
+    if (!entry->want || !entry->record || entry->want->problem)
         return;
-    is_doomed = entry->want->on_remove == INSTANCE_DELETE;
+    /* What the file was about before, it can only spare. */
+    is_doomed = entry->want->on_remove == INSTANCE_DELETE &&
+                (entry->record->is_doomed || !entry->is_foreign);
     /* Without memory it is noted when the entry is looked at again. */
     if (entry->record->is_doomed == is_doomed || record_copy(entry->record, &record) < 0)
         return;
@@ -388,6 +407,7 @@ void reconciler_end(Reconciler *reconciler, Entry *entry)
 {
     reconciler_unqueue(reconciler, entry);
     entry->is_over = true;
+    reconciler_account_room(reconciler, entry);
     reconciler->has_ended = true;
     reconciler->operations->wake(reconciler->userdata);
 }
@@ -446,9 +466,10 @@ void reconciler_report(Reconciler *reconciler, Entry *entry, const char *token, 
 void reconciler_retry(Reconciler *reconciler, Entry *entry)
 {
     usec_t now = clock_boottime();
+    bool is_elsewhere = reconciler_is_elsewhere(reconciler, entry);
     _cleanup_(record_unrefp) Record *record = NULL;
 
-    if (entry->record && (entry->record->failure || entry->record->retry != 0)) {
+    if (entry->record && (entry->record->failure || entry->record->retry != 0 || is_elsewhere)) {
         if (record_copy(entry->record, &record) < 0)
             return;
         /* What was refused has not reached the platform: it differs from what is declared. */
@@ -457,6 +478,11 @@ void reconciler_retry(Reconciler *reconciler, Entry *entry)
         (void)record_set_string(&record->failure, NULL);
         record->retry = 0;
         record->delay = 0;
+        /* A person says that there is none. */
+        if (is_elsewhere) {
+            record->intent = 0;
+            (void)record_set_string(&record->owner, NULL);
+        }
         reconciler_put(reconciler, entry, TAKE_PTR(record), true);
     }
     entry->retry = 0;

@@ -59,7 +59,10 @@ int reconciler_apply(Reconciler *reconciler, Config *config);
 /* A program was told 401 with `token`: to be verified soon, unless that token is not the one that is served any more. */
 void reconciler_report(Reconciler *reconciler, Entry *entry, const char *token, size_t size);
 
-/* Whatever the entry or its account waits for, or has failed with, is tried again soon. */
+/*
+ * Whatever the entry or its account waits for, or has failed with, is tried again soon. Of a creation under another owner
+ * this is a person's word that it has come to nothing.
+ */
 void reconciler_retry(Reconciler *reconciler, Entry *entry);
 
 /* Everything that is due by now; sets `due` anew. */
@@ -79,6 +82,9 @@ void reconciler_entry(Reconciler *reconciler, Entry *entry);
 void reconciler_gate(Reconciler *reconciler, const Gate *gate);
 
 const Settings *reconciler_settings(const Reconciler *reconciler);
+
+/* Whether what became of the entry's POST can be seen by another owner's tag alone. */
+bool reconciler_is_elsewhere(const Reconciler *reconciler, const Entry *entry);
 
 /* Cancels what is under way for the entry. */
 void reconciler_cancel(Entry *entry);

@@ -49,12 +49,13 @@ int record_copy(const Record *record, Record **ret_record)
     *copy = *record;
     copy->n_refs = 1;
     copy->token = secret_ref(record->token);
-    copy->name = copy->account = copy->url = copy->element = copy->failure = NULL;
+    copy->name = copy->account = copy->url = copy->element = copy->failure = copy->owner = NULL;
     if (record_set_string(&copy->name, record->name) < 0 ||
         record_set_string(&copy->account, record->account) < 0 ||
         record_set_string(&copy->url, record->url) < 0 ||
         record_set_string(&copy->element, record->element) < 0 ||
-        record_set_string(&copy->failure, record->failure) < 0)
+        record_set_string(&copy->failure, record->failure) < 0 ||
+        record_set_string(&copy->owner, record->owner) < 0)
         return -ENOMEM;
     *ret_record = TAKE_PTR(copy);
     return 0;
@@ -81,6 +82,7 @@ Record *record_unref(Record *record)
     free(record->url);
     free(record->element);
     free(record->failure);
+    free(record->owner);
     secret_unref(record->token);
     free(record);
     return NULL;
@@ -118,9 +120,11 @@ static const RecordField record_fields[] = {
     {"labelsDigest", RECORD_DIGEST, offsetof(Record, labels_digest), 0},
     {"disabled", RECORD_FLAG, offsetof(Record, is_disabled), 0},
     {"doomed", RECORD_FLAG, offsetof(Record, is_doomed), 0},
+    {"outgoing", RECORD_FLAG, offsetof(Record, is_outgoing), 0},
     {"orphan", RECORD_ORPHAN, offsetof(Record, orphan), 0},
     {"sinceUSec", RECORD_USEC, offsetof(Record, since), 0},
     {"intentUSec", RECORD_USEC, offsetof(Record, intent), 0},
+    {"owner", RECORD_STRING, offsetof(Record, owner), NAME_BYTES_MAX},
     {"attempts", RECORD_COUNT, offsetof(Record, attempts), 0},
     {"delayUSec", RECORD_USEC, offsetof(Record, delay), 0},
     {"retryUSec", RECORD_USEC, offsetof(Record, retry), 0},

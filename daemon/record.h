@@ -43,7 +43,8 @@ typedef struct Record {
 
     /* Of an orphan, in whose record there is no token. */
     RecordOrphan orphan;
-    usec_t since; /* realtime */
+    usec_t since;     /* realtime */
+    bool is_outgoing; /* replaced while its file said "delete": its successor decides */
 
     /* Of the body that was sent, or taken as what was adopted. */
     bool has_digests;
@@ -55,6 +56,8 @@ typedef struct Record {
      * long ago that was is not concluded from it, since the wall clock may have jumped.
      */
     usec_t intent;
+    char *
+        owner; /* of the tag by which that POST's instance can be found; NULL: as the settings say */
 
     /* Back-off. */
     unsigned attempts;

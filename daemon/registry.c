@@ -11,6 +11,11 @@
 
 static const Acl registry_no_acl;
 
+static bool text_equal(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
 static Entry *entry_free(Entry *entry)
 {
     if (!entry)
@@ -141,15 +146,21 @@ static usec_t registry_work_time(const Settings *settings)
 
 /* ---- what is declared ---- */
 
+/* What was looked for is not what is declared now. */
+static void entry_look_anew(Entry *entry, usec_t now)
+{
+    entry->wanted = now;
+    platform_instance_deinit(&entry->found);
+    entry->is_found = false;
+}
+
 /* What has been learned of the platform, or by secrets that are not the account's any more, does not hold. */
 static void entry_renew(Entry *entry, usec_t now)
 {
     entry->epoch = entry->gate ? entry->gate->epoch : 0;
-    entry->wanted = now;
     entry->retry = 0;
     entry->is_doubted = false;
-    platform_instance_deinit(&entry->found);
-    entry->is_found = false;
+    entry_look_anew(entry, now);
 }
 
 static EntryChange entry_compare_wants(const Instance *before, const Instance *after)
@@ -177,6 +188,8 @@ static void registry_want(const Registry *registry, Entry *entry, const Instance
         entry->gate = record ? gates_find_platform(gates, record->account, record->url) : NULL;
     if (entry->epoch != (entry->gate ? entry->gate->epoch : 0))
         entry_renew(entry, now);
+    else if (entry->change == ENTRY_ADDED || entry->change == ENTRY_CHANGED)
+        entry_look_anew(entry, now);
     entry->is_foreign = record && registry_is_foreign(entry, record);
     if (entry->is_foreign || registry_is_durable(registry, entry))
         registry_serve(entry);
@@ -241,6 +254,8 @@ int registry_apply(Registry *registry, Config *config, Gates *gates, usec_t now)
         registry_free_fresh(entries, n);
         return r;
     }
+    if (before && !text_equal(before->settings.owner, config->settings.owner))
+        gates_renew(gates);
     free(registry->entries);
     registry->entries = entries;
     registry->n_entries = n;
@@ -510,11 +525,6 @@ void registry_not_committed(Registry *registry)
 }
 
 /* ---- what clients see ---- */
-
-static bool text_equal(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
 
 /* A moment of the boot-time clock as one of the realtime clock. */
 static usec_t registry_realtime(usec_t moment, usec_t now)

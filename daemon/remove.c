@@ -1,6 +1,7 @@
 #include "daemon/remove.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,9 +53,9 @@ static Record *remove_make_orphan(const Record *record, int64_t id, RecordOrphan
     return orphan;
 }
 
-/* 0, -ENOMEM or -ENOBUFS. */
+/* Where its file says "delete": doomed at once, or, when it is replaced, with its successor. 0, -ENOMEM or -ENOBUFS. */
 static int remove_add(Reconciler *reconciler, const Record *record, int64_t id, RecordOrphan reason,
-                      bool is_doomed, usec_t now)
+                      usec_t now)
 {
     Record *orphan;
     int r;
@@ -64,26 +65,47 @@ static int remove_add(Reconciler *reconciler, const Record *record, int64_t id, 
     orphan = remove_make_orphan(record, id, reason);
     if (!orphan)
         return -ENOMEM;
-    orphan->is_doomed = is_doomed;
+    orphan->is_doomed = record->is_doomed && reason == RECORD_REMOVED;
+    orphan->is_outgoing = record->is_doomed && reason == RECORD_REPLACED;
     r = orphans_add(&reconciler->registry->orphans, orphan, reconciler->registry->generation, now);
     if (r != 0) {
         record_unref(orphan);
         return r < 0 ? r : -ENOBUFS;
     }
     remove_log(LOG_NOTICE, MESSAGE_ORPHAN, record, NULL,
-               is_doomed ? "is deleted, since its file is gone"
-                         : "is not used any more, and left there (elementctl orphans)");
+               record->is_doomed && reason == RECORD_REMOVED
+                   ? "is deleted, since its file is gone"
+                   : "is not used any more, and left there (elementctl orphans)");
     return 0;
+}
+
+/* Once; it is tried again all the time. */
+static void remove_tell_full(Entry *entry)
+{
+    static const char words[] =
+        "what it had on the platform cannot be noted, since there are too many orphans already: "
+        "delete some there (elementctl orphans)";
+
+    if (entry->problem && strcmp(entry->problem, words) == 0)
+        return;
+    step_set_problem(entry, words);
+    step_log(LOG_ERR, entry, MESSAGE_INSTANCE_WAITING, NULL, words);
 }
 
 void remove_forget(Reconciler *reconciler, Entry *entry, usec_t now)
 {
     const Record *record = entry->record;
     int64_t id = record && record->id != 0 ? record->id : entry->is_found ? entry->found.id : 0;
+    int r = record ? remove_add(reconciler, record, id, RECORD_REMOVED, now) : 0;
 
-    if (record && remove_add(reconciler, record, id, RECORD_REMOVED, record->is_doomed, now) < 0) {
+    if (id == 0 && reconciler_is_elsewhere(reconciler, entry))
+        step_log(LOG_WARNING, entry, MESSAGE_INSTANCE_UNKNOWN, NULL,
+                 "what became of its creation under another \"owner\" is not known: if there is an "
+                 "instance with the tag of that owner, it is there for nothing");
+    if (r == -ENOBUFS)
+        remove_tell_full(entry);
+    if (r < 0)
         return; /* it is looked at again soon, since nothing has changed */
-    }
     reconciler_put(reconciler, entry, NULL, true);
     reconciler_end(reconciler, entry);
 }
@@ -91,6 +113,7 @@ void remove_forget(Reconciler *reconciler, Entry *entry, usec_t now)
 int remove_replaced(Reconciler *reconciler, Entry *entry, usec_t now)
 {
     const Record *record = entry->record;
+    int r;
 
     if (!record || !entry->is_foreign)
         return 0;
@@ -99,7 +122,10 @@ int remove_replaced(Reconciler *reconciler, Entry *entry, usec_t now)
             LOG_WARNING, entry, MESSAGE_INSTANCE_UNKNOWN, NULL,
             "what became of its creation before its file was changed is not known: if there is "
             "an instance with our tag, it is there for nothing");
-    return remove_add(reconciler, record, record->id, RECORD_REPLACED, false, now);
+    r = remove_add(reconciler, record, record->id, RECORD_REPLACED, now);
+    if (r == -ENOBUFS)
+        remove_tell_full(entry);
+    return r;
 }
 
 void remove_succeeded(Reconciler *reconciler, const Entry *entry, const Record *record)
@@ -109,18 +135,21 @@ void remove_succeeded(Reconciler *reconciler, const Entry *entry, const Record *
 
     if (same)
         orphans_remove(orphans, same);
-    if (!record->is_doomed)
+    /* While it was created its file may have been changed, perhaps back to what one of them is. */
+    if (entry->is_foreign)
         return;
     for (size_t i = 0; i < orphans->n_items; i++) {
         Orphan *orphan = orphans->items[i];
-        Record *doomed;
+        Record *after;
 
-        if (orphan->record->orphan != RECORD_REPLACED || orphan->record->is_doomed ||
-            !orphan->record->name || strcmp(orphan->record->name, entry->name) != 0 ||
-            record_copy(orphan->record, &doomed) < 0)
+        if (!orphan->record->is_outgoing || !orphan->record->name ||
+            strcmp(orphan->record->name, entry->name) != 0 ||
+            record_copy(orphan->record, &after) < 0)
             continue;
-        doomed->is_doomed = true;
-        orphans_set(orphans, orphan, doomed, reconciler->registry->generation);
+        /* Of the same id: by another URL, it may be the very instance that is used now. */
+        after->is_doomed = record->is_doomed && after->id != record->id;
+        after->is_outgoing = false;
+        orphans_set(orphans, orphan, after, reconciler->registry->generation);
     }
 }
 
@@ -239,10 +268,14 @@ static bool remove_is_durable(const Reconciler *reconciler, const Orphan *orphan
     return orphan->generation <= reconciler->registry->durable_generation;
 }
 
-static usec_t remove_due(const Reconciler *reconciler, const Orphan *orphan, const Gate *gate)
+static bool remove_is_waiting(const Reconciler *reconciler, const Orphan *orphan)
 {
-    if (!gate || orphan->task || !orphan->record->is_doomed ||
-        !remove_is_durable(reconciler, orphan))
+    return orphan->record->is_doomed && !orphan->task && remove_is_durable(reconciler, orphan);
+}
+
+static usec_t remove_due(const Orphan *orphan, const Gate *gate)
+{
+    if (!gate)
         return USEC_INFINITY;
     return gate->is_paused && gate->until > orphan->retry ? gate->until : orphan->retry;
 }
@@ -254,9 +287,13 @@ usec_t remove_tick(Reconciler *reconciler, usec_t now)
 
     for (size_t i = 0; orphans->n_doomed > 0 && i < orphans->n_items; i++) {
         Orphan *orphan = orphans->items[i];
-        Gate *gate = remove_gate(reconciler, orphan);
-        usec_t due = remove_due(reconciler, orphan, gate);
+        Gate *gate;
+        usec_t due;
 
+        if (!remove_is_waiting(reconciler, orphan))
+            continue;
+        gate = remove_gate(reconciler, orphan);
+        due = remove_due(orphan, gate);
         if (due > now) {
             next = due < next ? due : next;
             continue;

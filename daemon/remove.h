@@ -18,7 +18,10 @@ void remove_forget(Reconciler *reconciler, Entry *entry, usec_t now);
  */
 int remove_replaced(Reconciler *reconciler, Entry *entry, usec_t now);
 
-/* The entry has an instance, that of its next record: it is no orphan, and those that it replaced may go. */
+/*
+ * The entry has an instance, that of its next record: it is no orphan. And if that is what is declared, those that it
+ * replaced are done with: doomed where both files, the one of then and the one of now, say "delete".
+ */
 void remove_succeeded(Reconciler *reconciler, const Entry *entry, const Record *record);
 
 /* Deletes what is doomed and due by `now`. When it is to be called again at the latest. */

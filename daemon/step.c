@@ -72,6 +72,7 @@ int step_describe(Record *record, const Entry *entry)
 void step_settle(Entry *entry, Record *record)
 {
     record->intent = 0;
+    (void)record_set_string(&record->owner, NULL);
     record->attempts = 0;
     record->delay = 0;
     record->retry = 0;
@@ -92,6 +93,7 @@ void step_schedule_verify(const Reconciler *reconciler, Entry *entry, usec_t now
 void step_not_created(Entry *entry, Record *record)
 {
     record->intent = 0;
+    (void)record_set_string(&record->owner, NULL);
     entry->is_post_unsent = false;
     entry->wanted = clock_boottime();
 }

@@ -301,57 +301,82 @@ static bool document_scan_number(DocumentScan *scan, const char **ret_digits, si
     return *ret_size > 0 && (*start != '0' || *ret_size == 1);
 }
 
-static bool document_scan_tell(DocumentScan *scan, const JsonEvent *event)
-{
-    return document_reader_on_event(scan->reader, event) == 0;
-}
-
 /* A string or a whole number. */
-static bool document_scan_value(DocumentScan *scan, const char *path)
+static bool document_scan_value(DocumentScan *scan, JsonEvent *event)
 {
-    JsonEvent event = {.kind = JSON_EVENT_VALUE, .path = path};
     bool is_string = scan->at < scan->end && *scan->at == '"';
 
-    event.type = is_string ? JSON_STRING : JSON_NUMBER;
-    if (!(is_string ? document_scan_string : document_scan_number)(scan, &event.text, &event.size))
-        return false;
-    return document_scan_tell(scan, &event);
+    event->kind = JSON_EVENT_VALUE;
+    event->type = is_string ? JSON_STRING : JSON_NUMBER;
+    return (is_string ? document_scan_string : document_scan_number)(scan, &event->text,
+                                                                     &event->size);
 }
 
-/* A key whose path is the key itself, of an element of the array at `array`. */
-static bool document_scan_member(DocumentScan *scan, const char *array)
+static bool document_scan_tell(DocumentScan *scan, const char *path)
 {
-    char path[sizeof(RECORD_ORPHAN_PATH "/") + 32];
+    JsonEvent event = {.path = path};
+
+    return document_scan_value(scan, &event) && document_reader_on_event(scan->reader, &event) == 0;
+}
+
+/* Longer ones are nobody's. */
+#define DOCUMENT_KEY_MAX 32
+
+/* One of the two arrays of records, and the path of the member that is being read. */
+typedef struct DocumentArray {
+    DocumentRecords *records;
+    char path[sizeof(RECORD_ORPHAN_PATH "/") + DOCUMENT_KEY_MAX];
+    size_t prefix_size; /* of `path` before the key */
+} DocumentArray;
+
+static bool document_scan_tell_record(DocumentScan *scan, const DocumentArray *array,
+                                      const JsonEvent *event)
+{
+    scan->reader->error = document_reader_take_records(scan->reader, array->records, event);
+    return scan->reader->error == 0;
+}
+
+/* A key whose path is the key itself. */
+static bool document_scan_member(DocumentScan *scan, DocumentArray *array)
+{
+    JsonEvent event = {.path = array->path};
     const char *key;
     size_t size;
 
-    if (!document_scan_string(scan, &key, &size) || size >= 32 || memchr(key, '~', size) ||
-        memchr(key, '/', size) || memchr(key, '[', size))
+    if (!document_scan_string(scan, &key, &size) || size >= DOCUMENT_KEY_MAX ||
+        memchr(key, '~', size) || memchr(key, '/', size) || memchr(key, '[', size) ||
+        !document_scan_take(scan, ":") || !document_scan_value(scan, &event))
         return false;
-    (void)snprintf(path, sizeof(path), "%s/%.*s", array, (int)size, key);
-    return document_scan_take(scan, ":") && document_scan_value(scan, path);
+    memcpy(array->path + array->prefix_size, key, size);
+    array->path[array->prefix_size + size] = '\0';
+    return document_scan_tell_record(scan, array, &event);
 }
 
-static bool document_scan_record(DocumentScan *scan, const char *array)
+static bool document_scan_record(DocumentScan *scan, DocumentArray *array)
 {
-    const JsonEvent open = {.kind = JSON_EVENT_OPEN, .type = JSON_OBJECT, .path = array};
-    const JsonEvent close = {.kind = JSON_EVENT_CLOSE, .type = JSON_OBJECT, .path = array};
+    const char *path = array->records->reader.path;
+    const JsonEvent open = {.kind = JSON_EVENT_OPEN, .type = JSON_OBJECT, .path = path};
+    const JsonEvent close = {.kind = JSON_EVENT_CLOSE, .type = JSON_OBJECT, .path = path};
 
-    if (!document_scan_take(scan, "{") || !document_scan_tell(scan, &open))
+    if (!document_scan_take(scan, "{") || !document_scan_tell_record(scan, array, &open))
         return false;
     do {
         if (!document_scan_member(scan, array))
             return false;
     } while (document_scan_take(scan, ","));
-    return document_scan_take(scan, "}") && document_scan_tell(scan, &close);
+    return document_scan_take(scan, "}") && document_scan_tell_record(scan, array, &close);
 }
 
-static bool document_scan_records(DocumentScan *scan, const char *array)
+static bool document_scan_records(DocumentScan *scan, DocumentRecords *records)
 {
+    DocumentArray array = {.records = records};
+
+    array.prefix_size = (size_t)snprintf(array.path, sizeof(array.path), "%s/",
+                                         records->reader.path);
     if (document_scan_take(scan, "]"))
         return true;
     do {
-        if (!document_scan_record(scan, array))
+        if (!document_scan_record(scan, &array))
             return false;
     } while (document_scan_take(scan, ","));
     return document_scan_take(scan, "]");
@@ -360,7 +385,7 @@ static bool document_scan_records(DocumentScan *scan, const char *array)
 static bool document_scan_orphans(DocumentScan *scan)
 {
     return !document_scan_take(scan, ",\"orphans\":[") ||
-           document_scan_records(scan, RECORD_ORPHAN_PATH);
+           document_scan_records(scan, &scan->reader->records[1]);
 }
 
 /* Whether all of it was read. */
@@ -369,10 +394,10 @@ static bool document_scan(DocumentReader *reader, const char *text, size_t size)
     DocumentScan scan = {.at = text, .end = text + size, .reader = reader};
 
     return size > 0 && document_scan_is_plain(text, size) &&
-           document_scan_take(&scan, "{\"version\":") && document_scan_value(&scan, "/version") &&
-           document_scan_take(&scan, ",\"key\":") && document_scan_value(&scan, "/key") &&
+           document_scan_take(&scan, "{\"version\":") && document_scan_tell(&scan, "/version") &&
+           document_scan_take(&scan, ",\"key\":") && document_scan_tell(&scan, "/key") &&
            document_scan_take(&scan, ",\"pauses\":[],\"records\":[") &&
-           document_scan_records(&scan, RECORD_PATH) && document_scan_orphans(&scan) &&
+           document_scan_records(&scan, &reader->records[0]) && document_scan_orphans(&scan) &&
            document_scan_take(&scan, "}") && scan.at == scan.end;
 }
 

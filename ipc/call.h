@@ -21,7 +21,7 @@ enum {
     CALL_E_FULL, /* the answer is larger than a reply may be */
 };
 
-#define CALL_ARGUMENTS_MAX 2
+#define CALL_ARGUMENTS_MAX 4
 
 struct Method;
 

@@ -97,8 +97,7 @@ int instances_get_token(Call *call)
 
 /* ---- GetAuthorization ---- */
 
-/* The platform's header: "User U, Organization O, Element T". */
-static int instances_format_authorization(const Served *served, Buffer *buffer)
+int instances_format_authorization(const Served *served, Buffer *buffer)
 {
     const struct {
         const char *word;

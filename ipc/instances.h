@@ -21,6 +21,12 @@
 /* Whether the caller may know more of an instance than its name. 0, ACCESS_E_DENIED or -errno. */
 int instances_check_visible(Call *call, const Served *served);
 
+/*
+ * Appends the value of the platform's header, "User U, Organization O, Element T", of an instance that has all three.
+ * 0, BUFFER_E_FULL or -ENOMEM.
+ */
+int instances_format_authorization(const Served *served, Buffer *buffer);
+
 /* The type Instance of the interface. */
 void instances_write(JsonWriter *json, const Served *served);
 

@@ -21,6 +21,7 @@ struct Listener {
     void *userdata;
     struct event *accept; /* something connects; not armed during a pause */
     struct event *resume; /* the pause is over */
+    bool is_held;
     LogRate log_pauses;
 };
 
@@ -43,8 +44,24 @@ static void listener_on_resume(evutil_socket_t fd, short what, void *userdata)
 
     (void)fd;
     (void)what;
-    if (event_add(listener->accept, NULL) < 0)
+    if (!listener->is_held && event_add(listener->accept, NULL) < 0)
         listener_pause(listener, -ENOMEM);
+}
+
+void listener_hold(Listener *listener)
+{
+    listener->is_held = true;
+    (void)event_del(listener->accept);
+}
+
+void listener_go_on(Listener *listener)
+{
+    if (!listener->is_held)
+        return;
+    listener->is_held = false;
+    /* A pause goes on by itself. */
+    if (!event_pending(listener->resume, EV_TIMEOUT, NULL))
+        listener_on_resume(-1, 0, listener);
 }
 
 static void listener_on_accept(evutil_socket_t fd, short what, void *userdata)
@@ -52,7 +69,7 @@ static void listener_on_accept(evutil_socket_t fd, short what, void *userdata)
     Listener *listener = userdata;
 
     (void)what;
-    for (int i = 0; i < LISTENER_ACCEPTS_MAX; i++) {
+    for (int i = 0; i < LISTENER_ACCEPTS_MAX && !listener->is_held; i++) {
         int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (accepted >= 0) {

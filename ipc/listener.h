@@ -23,6 +23,13 @@ typedef void (*ListenerHandler)(void *userdata, int fd);
 int listener_new(struct event_base *base, int fd, ListenerHandler handler, void *userdata,
                  Listener **ret_listener);
 
+/*
+ * Takes up nothing more until listener_go_on(): what connects queues in the kernel. Both may be called from the handler, and
+ * twice.
+ */
+void listener_hold(Listener *listener);
+void listener_go_on(Listener *listener);
+
 /* NULL is fine. Returns NULL. */
 Listener *listener_free(Listener *listener);
 

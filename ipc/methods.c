@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "ipc/access.h"
+#include "ipc/explain.h"
 #include "ipc/instances.h"
 #include "ipc/interface.h"
 #include "ipc/operate.h"
@@ -39,6 +40,9 @@ static const Method methods_table[] = {
      METHOD_ANYBODY, .answer = instances_list},
     {"io.elementd.WatchInstances", {},
      METHOD_ANYBODY, .answer = watch_instances, .is_stream = true},
+    {"io.elementd.Explain",
+     {METHOD_PARAMETER_INSTANCE, {"uid", METHOD_ID, true}, {"groups", METHOD_IDS, true}, {"unit", METHOD_TEXT, true}},
+     METHOD_ANYBODY, .answer = explain},
     {"io.elementd.Reload", {},
      METHOD_ROOT, .answer = operate_reload, .has_effect = true, .operation = METHOD_OPERATION(reload)},
     {"io.elementd.Retry", {METHOD_PARAMETER_INSTANCE},
@@ -107,6 +111,25 @@ static int method_check_root(Call *call)
     return 0;
 }
 
+/* (uid_t)-1 is nobody's. */
+static bool method_is_id(const JsonValue *value)
+{
+    int64_t number;
+
+    return value->type == JSON_NUMBER && json_parse_int64(value->text, value->size, &number) == 0 &&
+           number >= 0 && number < UINT32_MAX;
+}
+
+static bool method_is_ids(const JsonValue *value)
+{
+    if (value->type != JSON_ARRAY)
+        return false;
+    JSON_VALUE_FOREACH(member, value)
+        if (!method_is_id(member))
+            return false;
+    return true;
+}
+
 /* Takes one argument in; false when it is not of the parameter's type. */
 static bool method_take_argument(Call *call, const MethodParameter *parameter,
                                  const JsonValue *value)
@@ -117,6 +140,10 @@ static bool method_take_argument(Call *call, const MethodParameter *parameter,
     case METHOD_TEXT:
     case METHOD_INSTANCE:
         return json_value_is_text(value);
+    case METHOD_ID:
+        return method_is_id(value);
+    case METHOD_IDS:
+        return method_is_ids(value);
     case METHOD_TIMEOUT:
         if (value->type != JSON_NUMBER || json_parse_int64(value->text, value->size, &number) < 0 ||
             number < 0)

@@ -16,6 +16,8 @@ typedef enum MethodType {
     METHOD_NONE,     /* ends a row's parameters */
     METHOD_TEXT,     /* a string without NULs */
     METHOD_INSTANCE, /* the same, and the name of an instance: goes into Call.served */
+    METHOD_ID,       /* an integer that a user or a group may have */
+    METHOD_IDS,      /* an array of those */
     METHOD_TIMEOUT,  /* an integer from 0: goes into Call.timeout, WAIT_MAX_USEC at most */
 } MethodType;
 

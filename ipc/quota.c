@@ -23,6 +23,7 @@ static const QuotaLimit quota_limits[QUOTA_N_KINDS] = {
     /* Each holds a connection, which bounds them in all. */
     [QUOTA_WAITING] = {WAITING_PER_UID_MAX, CONNECTIONS_MAX},
     [QUOTA_WATCHES] = {WATCHES_PER_UID_MAX, WATCHES_MAX},
+    [QUOTA_CREDENTIALS] = {CREDENTIALS_PER_UID_MAX, CREDENTIALS_MAX},
 };
 
 void quota_init(Quota *quota)

@@ -6,7 +6,8 @@
  * A charge is embedded in what it pays for and given back with it. Root is exempt from a user's share,
  * but nobody from the total. A user is known as long as anything is charged to it.
  *
- * Limits: CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, WAITING_PER_UID_MAX, WATCHES_PER_UID_MAX, WATCHES_MAX
+ * Limits: CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, WAITING_PER_UID_MAX, WATCHES_PER_UID_MAX, WATCHES_MAX,
+ *         CREDENTIALS_MAX, CREDENTIALS_PER_UID_MAX
  * Source: dbus-broker, src/util/user.h, for the idea of an embedded charge
  */
 
@@ -17,9 +18,10 @@ typedef enum QuotaKind {
     QUOTA_CONNECTIONS,
     QUOTA_WAITING, /* calls that wait for a token or for a reload */
     QUOTA_WATCHES,
+    QUOTA_CREDENTIALS, /* connections of ipc/credentials.h */
 } QuotaKind;
 
-#define QUOTA_N_KINDS  (QUOTA_WATCHES + 1)
+#define QUOTA_N_KINDS  (QUOTA_CREDENTIALS + 1)
 #define QUOTA_N_CHAINS 64
 
 enum {

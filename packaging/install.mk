@@ -18,6 +18,8 @@ sysusersdir  ?= /usr/lib/sysusers.d
 tmpfilesdir  ?= /usr/lib/tmpfiles.d
 catalogdir   ?= /usr/lib/systemd/catalog
 bashcompdir  ?= $(datadir)/bash-completion/completions
+zshcompdir   ?= $(datadir)/zsh/site-functions
+fishcompdir  ?= $(datadir)/fish/vendor_completions.d
 
 INSTALL         ?= install
 INSTALL_PROGRAM ?= $(INSTALL) -m 0755
@@ -40,6 +42,8 @@ PCFILES   := $(if $(LIBRARY),$(call data,packaging/*.pc))
 VARLINK   := $(wildcard ipc/*.varlink)
 MANPAGES  := $(call data,$(foreach n,1 3 5 7 8,packaging/man/*.$(n)))
 BASHCOMP  := $(call data,packaging/completions/*.bash)
+ZSHCOMP   := $(call data,packaging/completions/*.zsh)
+FISHCOMP  := $(call data,packaging/completions/*.fish)
 
 # $(call put,COMMAND,FILES,FOLDER): install FILES, if there are any, in FOLDER.
 put = $(if $(strip $(2)),$(INSTALL) -d '$(DESTDIR)$(3)' && $(1) $(2) '$(DESTDIR)$(3)')
@@ -47,9 +51,12 @@ put = $(if $(strip $(2)),$(INSTALL) -d '$(DESTDIR)$(3)' && $(1) $(2) '$(DESTDIR)
 put_as = $(foreach file,$(1),$(INSTALL) -d '$(DESTDIR)$(3)' && \
            $(INSTALL_DATA) $(file) '$(DESTDIR)$(3)/$(basename $(notdir $(file)))$(2)' &&) true
 
+# $(call put_to,FILE,PATH): install FILE as data, as PATH.
+put_to = $(INSTALL) -d '$(DESTDIR)$(dir $(2))' && $(INSTALL_DATA) $(1) '$(DESTDIR)$(2)'
+
 .PHONY: install
 install: $(PROGRAMS) $(if $(CTL_SRCS),$(BUILD)/installed/elementctl) $(UNITS) $(SYSUSERS) $(TMPFILES) \
-         $(CATALOGS) $(PCFILES) $(MANPAGES) $(BASHCOMP) ## install below PREFIX (and DESTDIR)
+         $(CATALOGS) $(PCFILES) $(MANPAGES) $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP) ## install below PREFIX (and DESTDIR)
 	$(call put,$(INSTALL_PROGRAM),$(filter %/elementd,$(PROGRAMS)),$(sbindir))
 	$(call put,$(INSTALL_PROGRAM),$(filter %/elementd-http,$(PROGRAMS)),$(libexecdir)/elementd)
 	$(call put,$(INSTALL_PROGRAM),$(if $(CTL_SRCS),$(BUILD)/installed/elementctl),$(bindir))
@@ -69,6 +76,8 @@ install: $(PROGRAMS) $(if $(CTL_SRCS),$(BUILD)/installed/elementctl) $(UNITS) $(
 	$(call put,$(INSTALL_DATA),$(filter %.7,$(MANPAGES)),$(mandir)/man7)
 	$(call put,$(INSTALL_DATA),$(filter %.8,$(MANPAGES)),$(mandir)/man8)
 	$(call put_as,$(BASHCOMP),,$(bashcompdir))
+	$(foreach file,$(ZSHCOMP),$(call put_to,$(file),$(zshcompdir)/_$(basename $(notdir $(file)))))
+	$(call put,$(INSTALL_DATA),$(FISHCOMP),$(fishcompdir))
 	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
 ifneq ($(wildcard packaging/debian),)

@@ -12,3 +12,9 @@
  * socket, or -errno.
  */
 int activation_take(const char *name, int *ret_fd);
+
+/*
+ * The next connection that an earlier run had kept under `name` by notify_keep_fd(), which becomes the caller's, likewise;
+ * -1 in *ret_fd at the end. *position begins with 0. 0 or -errno.
+ */
+int activation_take_kept(const char *name, int *position, int *ret_fd);

@@ -25,3 +25,5 @@
 #define MESSAGE_INSTANCE_CHANGED  "3c7f5a9d1e0b4c68a2d4961f7b8e5c22"
 #define MESSAGE_ORPHAN            "92d0b6f4e71a4e3c8f5a0c3d6b9e7133"
 #define MESSAGE_RELOADED          "5ae8c1d70f3b4d92b64e9a2f1c7d8044"
+#define MESSAGE_LOADED            "d3b1f7a85c2e4f60917c4e8a6b0d5f55"
+#define MESSAGE_CREDENTIAL        "c6d2e8f04b7a4159a3d8e15c9f0b2655"

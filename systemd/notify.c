@@ -1,6 +1,7 @@
 #include "systemd/notify.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <time.h>
 
 #include <systemd/sd-daemon.h>
@@ -40,4 +41,14 @@ usec_t notify_watchdog_interval(void)
     uint64_t interval;
 
     return sd_watchdog_enabled(0, &interval) > 0 ? interval / 2 : 0;
+}
+
+void notify_keep_fd(int fd, const char *name)
+{
+    char state[128];
+    int n;
+
+    n = snprintf(state, sizeof(state), "FDSTORE=1\nFDNAME=%s", name);
+    if (n > 0 && (size_t)n < sizeof(state))
+        (void)sd_pid_notify_with_fds(0, 0, state, &fd, 1);
 }

@@ -94,7 +94,9 @@ check-style: ## only the style checks and their self-tests
 
 ifneq ($(wildcard tests/system/run),)
 .PHONY: check-system
-check-system: all ## tests under a real systemd, booted in a container
+check-system: ## tests under a real systemd, booted in a container
+	@packaging/install-deps build system
+	+@$(MAKE) --no-print-directory all
 	ELEMENTD_BUILD=$(abspath $(BUILD)) tests/system/run
 else
 ABSENT += check-system
@@ -137,7 +139,7 @@ bench: ## measure against others of its kind (BENCHMARKS="start" for some)
 
 # --- Lint and format -----------------------------------------------------------
 
-C_DIRS  := base systemd config ipc ipc/client fetch daemon $(addprefix tests/,unit sandbox fuzz faults bench)
+C_DIRS  := base systemd config ipc ipc/client fetch daemon examples $(addprefix tests/,unit sandbox fuzz faults bench)
 C_FILES := $(foreach dir,$(C_DIRS),$(wildcard $(dir)/*.c $(dir)/*.h))
 
 # clang-tidy is clang, and need not know what gcc hardens.

@@ -46,4 +46,6 @@ CtlStatus ctl_rejected(const Ctl *ctl);
 CtlStatus ctl_operate_retry(const Ctl *ctl);
 CtlStatus ctl_operate_reload(const Ctl *ctl);
 CtlStatus ctl_operate_orphans(const Ctl *ctl);
+CtlStatus ctl_explain(const Ctl *ctl);
 CtlStatus ctl_check(const Ctl *ctl);
+CtlStatus ctl_template(const Ctl *ctl);

@@ -11,7 +11,9 @@
 DEFINE_FREEP(elementd, elementd_close)
 
 /* The parameters as a string, in `buffer`. 0, or as elementd_call() has it for what cannot be sent. */
-static int ctl_call_write(Buffer *buffer, const char *instance)
+static int ctl_call_write(Buffer *buffer, const char *instance,
+                          void (*write)(JsonWriter *json, const void *userdata),
+                          const void *userdata)
 {
     JsonWriter writer;
     int r;
@@ -22,6 +24,8 @@ static int ctl_call_write(Buffer *buffer, const char *instance)
         json_writer_key(&writer, "instance");
         json_writer_string(&writer, instance);
     }
+    if (write)
+        write(&writer, userdata);
     json_writer_close_object(&writer);
     r = json_writer_end(&writer);
     if (r == JSON_WRITER_E_TEXT)
@@ -43,6 +47,13 @@ static int ctl_call_parse(CtlReply *reply)
 CtlStatus ctl_call(const Ctl *ctl, const char *method, const char *instance, usec_t timeout,
                    CtlReply *ret_reply)
 {
+    return ctl_call_with(ctl, method, instance, NULL, NULL, timeout, ret_reply);
+}
+
+CtlStatus ctl_call_with(const Ctl *ctl, const char *method, const char *instance,
+                        void (*write)(JsonWriter *json, const void *userdata), const void *userdata,
+                        usec_t timeout, CtlReply *ret_reply)
+{
     _cleanup_(buffer_deinit) Buffer parameters = BUFFER_INIT(REQUEST_BYTES_MAX);
     _cleanup_(elementd_closep) elementd *daemon = NULL;
     CtlStatus status;
@@ -52,7 +63,7 @@ CtlStatus ctl_call(const Ctl *ctl, const char *method, const char *instance, use
     status = ctl_failure_connect(ctl, &daemon);
     if (status != CTL_OK)
         return status;
-    r = ctl_call_write(&parameters, instance);
+    r = ctl_call_write(&parameters, instance, write, userdata);
     if (r == 0)
         r = elementd_call(daemon, method, buffer_data(&parameters), timeout, &ret_reply->text);
     if (r == 0)

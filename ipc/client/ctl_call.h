@@ -5,6 +5,7 @@
  */
 
 #include "base/json_value.h"
+#include "base/json_writer.h"
 #include "ipc/client/ctl.h"
 
 typedef struct CtlReply {
@@ -19,6 +20,11 @@ typedef struct CtlReply {
  */
 CtlStatus ctl_call(const Ctl *ctl, const char *method, const char *instance, usec_t timeout,
                    CtlReply *ret_reply);
+
+/* The same with more parameters: `write` adds members behind the instance. */
+CtlStatus ctl_call_with(const Ctl *ctl, const char *method, const char *instance,
+                        void (*write)(JsonWriter *json, const void *userdata), const void *userdata,
+                        usec_t timeout, CtlReply *ret_reply);
 void ctl_reply_deinit(CtlReply *reply);
 
 /* A member's text, or NULL. */

@@ -1,9 +1,13 @@
 /*
  * elementctl check: is elementd --check, so that there is one checker, and no command but this one pays for the
  * libraries that checking needs.
+ *
+ * It sees the credentials that the running service was given, as far as the caller may (root): without them, each
+ * reference to one would be a problem.
  */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,6 +62,19 @@ static char *ctl_check_find(void)
     return path;
 }
 
+/* Where systemd puts what LoadCredential= names (systemd.exec(5)). 0 or -ENOMEM. */
+static int ctl_check_lend_credentials(const Ctl *ctl)
+{
+    _cleanup_(freep) char *folder = NULL;
+
+    if (asprintf(&folder, "%s/run/credentials/elementd.service",
+                 ctl->options.root ? ctl->options.root : "") < 0)
+        return -ENOMEM;
+    if (access(folder, R_OK | X_OK) < 0)
+        return 0;
+    return setenv("CREDENTIALS_DIRECTORY", folder, 0) < 0 ? -ENOMEM : 0;
+}
+
 CtlStatus ctl_check(const Ctl *ctl)
 {
     _cleanup_(freep) char *program = ctl_check_find();
@@ -66,7 +83,8 @@ CtlStatus ctl_check(const Ctl *ctl)
     char *arguments[5] = {};
     size_t n = 0;
 
-    if (!program || (ctl->options.root && asprintf(&root, "--root=%s", ctl->options.root) < 0)) {
+    if (!program || ctl_check_lend_credentials(ctl) < 0 ||
+        (ctl->options.root && asprintf(&root, "--root=%s", ctl->options.root) < 0)) {
         ctl_failure_say("out of memory");
         return CTL_OTHER;
     }

@@ -22,6 +22,8 @@ static const CtlCommand ctl_commands_table[] = {
      ctl_wait, "wait until those, or all, have a token"},
     {"rejected", "NAME", 1, 1, CTL_OPTION_ROOT | CTL_OPTION_SOCKET, ctl_rejected,
      "verify a token that was refused; it is read from stdin"},
+    {"explain", "NAME", 1, 1, CTL_ASKING | CTL_OPTION_USER | CTL_OPTION_UNIT, ctl_explain,
+     "tell which entry lets you or another in"},
     {"retry", "NAME", 1, 1, CTL_OPTION_ROOT | CTL_OPTION_SOCKET, ctl_operate_retry,
      "try again now what waits or has failed (root)"},
     {"reload", "", 0, 0, CTL_ASKING, ctl_operate_reload,
@@ -30,6 +32,8 @@ static const CtlCommand ctl_commands_table[] = {
      "list what is left over on the platform (root)"},
     {"check", "", 0, 0, CTL_OPTION_ROOT | CTL_OPTION_JSON, ctl_check,
      "check the configuration, without elementd"},
+    {"template", "[ELEMENT]", 0, 1, CTL_OPTION_JSON | CTL_OPTION_LIST, ctl_template,
+     "print an instance file to fill in, or list the elements"},
 };
 
 static const struct {

@@ -34,6 +34,18 @@ static const char *ctl_option_set_socket(CtlOptions *options, const char *value)
     return *value ? NULL : "the path of a socket";
 }
 
+static const char *ctl_option_set_user(CtlOptions *options, const char *value)
+{
+    options->user = value;
+    return *value ? NULL : "a user's name or number";
+}
+
+static const char *ctl_option_set_unit(CtlOptions *options, const char *value)
+{
+    options->unit = value;
+    return *value ? NULL : "the name of a systemd unit";
+}
+
 /* Whole seconds; the daemon would cut a longer wait without a word. */
 static const char *ctl_option_parse_seconds(const char *value, usec_t *ret_span)
 {
@@ -70,6 +82,12 @@ static const CtlOption ctl_options_table[] = {
      "wait for a token, SEC seconds or up to an hour"},
     {"timeout", CTL_OPTION_MUST, CTL_OPTION_TIMEOUT, ctl_option_set_timeout, "--timeout=SEC",
      "wait SEC seconds at most; without it, for ever"},
+    {"list", CTL_OPTION_NONE, CTL_OPTION_LIST, NULL, "--list",
+     "list all elements that have a template"},
+    {"user", CTL_OPTION_MUST, CTL_OPTION_USER, ctl_option_set_user, "--user=USER",
+     "explain for this user (root)"},
+    {"unit", CTL_OPTION_MUST, CTL_OPTION_UNIT, ctl_option_set_unit, "--unit=UNIT",
+     "explain for this systemd unit (root)"},
     {"help", CTL_OPTION_NONE, CTL_OPTION_HELP, NULL, "-h, --help", "print this"},
     {"version", CTL_OPTION_NONE, CTL_OPTION_VERSION, NULL, "--version", "print the version"},
 };

@@ -26,13 +26,18 @@ enum {
     CTL_OPTION_HELP = 1 << 4,
     CTL_OPTION_VERSION = 1 << 5,
     CTL_OPTION_TIMEOUT = 1 << 6,
+    CTL_OPTION_LIST = 1 << 7,
+    CTL_OPTION_USER = 1 << 8,
+    CTL_OPTION_UNIT = 1 << 9,
 };
 
 typedef struct CtlOptions {
     unsigned given; /* bits */
     const char *root;
     const char *socket;
-    usec_t wait;    /* how long to wait for a token; 0 without --wait */
+    usec_t wait;      /* how long to wait for a token; 0 without --wait */
+    const char *user; /* a name or a number */
+    const char *unit;
     usec_t timeout; /* how long the command may take, with --timeout */
 } CtlOptions;
 

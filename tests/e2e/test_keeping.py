@@ -176,6 +176,23 @@ def test_gone_on_the_platform(site):
     assert kinds[2:] == [f"GET /instances/{there['id']}", "GET /instances", "POST /instances"]
 
 
+def test_gone_after_its_change_was_refused(site):
+    """The refusal was of the change; what is declared now is created, or refused by itself."""
+    site.simple()
+    site.start()
+    old = ready(site)
+    [there] = site.platform.instances()
+    site.platform.fault("status", method="PUT", path="/instances/*", status=400, message="not now")
+    site.instance("one", {"element": {"key": "anything"}, "name": "one", "configuration": {"key": "new"}})
+    site.reload()
+    site.wait_for_state("one", "failed")
+    site.platform.remove(there["id"])
+    report(site, "one", old)
+    wait_until(lambda: site.ask("one") not in (old, "io.elementd.NotReady"), "it is created again")
+    site.wait_for_state("one", "ready")
+    assert [row["configuration"]["key"] for row in site.platform.instances()] == ["new"]
+
+
 def test_moved_on_the_platform(site):
     """404 for the id, but the look-up finds one with our tag."""
     site.simple()

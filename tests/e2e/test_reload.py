@@ -1,5 +1,6 @@
 """Reload: all of the configuration or nothing, and what each kind of change does on the platform."""
 
+import json
 import os
 import signal
 
@@ -156,16 +157,20 @@ def test_elementctl_tells_what_came_of_it(site):
 def test_names_that_hang_disturb_nobody(site):
     """The name service is asked on a thread; meanwhile everything goes on, and another reload waits for its turn."""
     site.simple("one")
-    site.start("@(open|openat|openat64):path=*instances.d/slow.json:delay=700ms", wait=True)
+    listener = NotifyListener(site.directory)
+    site.start("@(open|openat|openat64):path=*instances.d/slow.json:delay=700ms",
+               env={"NOTIFY_SOCKET": str(listener.path)})
     token = ready(site)
     site.instance("slow")
     first, second = site.connect(), site.connect()
     first.send("io.elementd.Reload")
+    listener.wait_for("RELOADING=1")
     second.send("io.elementd.Reload")
     for _ in range(50):
         assert site.ask("one") == token
     assert first.receive()["added"] == ["slow"]
     assert second.receive() == NOTHING
+    listener.close()
 
 
 # --- what a change does on the platform ---
@@ -326,6 +331,47 @@ def test_changed_back_before_the_new_one_could_be_created(site):
     assert site.orphans() == {} and site.ours() == [("one", "anything")]
 
 
+def test_what_was_left_there_is_not_deleted_later(site):
+    """It was replaced while its file said "keep"; that the file says "delete" since then is about its successor."""
+    site.simple()
+    site.instance("one", body())
+    site.start()
+    ready(site)
+    other = {"element": {"key": "sendgrid"}, "name": "one", "configuration": {"api.key": "any-key-will-do"}}
+    site.instance("one", other)
+    site.reload()
+    token = ready(site)
+    site.instance("one", other, on_remove="delete")
+    site.reload()
+    # Its successor has to be created once more.
+    [successor] = [row["id"] for row in site.platform.instances() if row["element"] == "sendgrid"]
+    site.platform.remove(successor)
+    site.connect().call("ReportRejected", instance="one", token=token)
+    wait_until(lambda: site.ours() == [("one", "anything"), ("one", "sendgrid")], "it is created again")
+    ready(site)
+    stays_true(lambda: site.platform.requests("DELETE") == [], "nothing is deleted", 0.3)
+    assert [row["isDeleting"] for row in site.orphans().values()] == [False]
+
+
+@pytest.mark.parametrize("removal", ["keep", "delete"])
+def test_changed_back_while_the_new_one_was_being_created(site, removal):
+    site.simple()
+    site.instance("one", body(), on_remove="delete")
+    site.start()
+    token = ready(site)
+    site.platform.fault("delay", method="POST", ms=500)
+    other = {"element": {"key": "sendgrid"}, "name": "one", "configuration": {"api.key": "any-key-will-do"}}
+    site.instance("one", other, on_remove="delete")
+    site.reload()
+    wait_until(lambda: len(site.platform.posts()) == 2, "the new one is being created")
+    site.instance("one", body(), on_remove=removal)
+    site.reload()
+    wait_until(lambda: site.ask("one") == token, "the old one is taken over")
+    left = [("one", "anything")] + [("one", "sendgrid")] * (removal == "keep")
+    wait_until(lambda: site.ours() == left, "the new one goes, if anything")
+    assert site.ask("one") == token and len(site.platform.posts()) == 2
+
+
 # --- removal ---
 
 def test_removed_and_kept(site):
@@ -346,6 +392,23 @@ def test_removed_and_kept(site):
     assert site.reload()["added"] == ["one"]
     assert site.token("one") == tokens["one"]
     assert site.orphans() == {} and len(site.platform.posts()) == 2
+
+
+def test_removed_and_kept_and_declared_again_with_another_element(site):
+    """Why the one from before is there is known: it is neither taken nor a reason to wait for a person."""
+    site.simple("two")
+    site.instance("one")
+    site.start()
+    ready(site, "one", "two")
+    site.undeclare("one")
+    site.reload()
+    wait_until(lambda: site.record("one") is None, "its token is forgotten")
+    other = {"element": {"key": "sendgrid"}, "name": "one", "configuration": {"api.key": "any-key-will-do"}}
+    site.instance("one", other, on_remove="delete")
+    site.reload()
+    assert site.token("one")
+    assert site.ours() == [("one", "anything"), ("one", "sendgrid"), ("two", "anything")]
+    assert [row["reason"] for row in site.orphans().values()] == ["removed"]
 
 
 def test_removed_and_deleted(site):
@@ -394,6 +457,25 @@ def test_on_remove_alone_was_changed(site):
     site.start()
     wait_until(lambda: len(site.orphans()) == 1, "it is an orphan")
     assert writes(site, before) == [] and len(site.platform.instances()) == 2
+
+
+def test_the_last_word_of_a_file_is_keep(site):
+    """It came with another element, which could not be looked up before the file went."""
+    site.simple("two")
+    site.instance("one", body(), on_remove="delete")
+    site.start()
+    ready(site, "one", "two")
+    site.platform.fault("status", method="GET", path="/instances", status=503, count=-1)
+    other = {"element": {"key": "sendgrid"}, "name": "one", "configuration": {"api.key": "any-key-will-do"}}
+    site.instance("one", other, on_remove="keep")
+    site.reload()
+    site.wait_for_state("one", "waiting")
+    site.undeclare("one")
+    site.reload()
+    wait_until(lambda: site.record("one") is None, "it is forgotten")
+    site.platform.forget_faults()
+    stays_true(lambda: site.platform.requests("DELETE") == [], "nothing is deleted", 0.5)
+    assert [row["isDeleting"] for row in site.orphans().values()] == [False]
 
 
 @pytest.mark.parametrize("damage", ["folder", "unreadable", "tree"])
@@ -471,9 +553,28 @@ def test_removed_while_its_creation_is_under_way(site):
     wait_until(lambda: len(site.platform.posts()) == 2, "it is being created")
     site.undeclare("one")
     site.reload()
-    wait_until(lambda: len(site.platform.instances()) == 2, "it is created all the same", pause=0.005)
+    wait_until(lambda: [row["status"] for row in site.platform.posts()] == [200, 200], "it is created all the same")
     wait_until(lambda: site.ours() == [("two", "anything")] and site.orphans() == {}, "and deleted again")
     assert site.record("one") is None
+
+
+def test_creations_that_are_taken_back_leave_their_room_to_others(site):
+    """Their files go while they wait in line."""
+    site.simple("zero", parallel=1)
+    site.start()
+    ready(site, "zero")
+    site.platform.fault("delay", method="PUT", ms=500)
+    site.instance("zero", body("another name"))
+    for name in ("one", "two"):
+        site.instance(name)
+    site.reload()
+    wait_until(lambda: site.record("one") and site.record("two"), "both are about to be created")
+    for name in ("one", "two"):
+        site.undeclare(name)
+    site.instance("three")
+    site.reload()
+    assert site.token("three")
+    assert site.ours() == [("three", "anything"), ("zero", "anything")]
 
 
 @pytest.mark.parametrize("removal", ["keep", "delete"])
@@ -495,6 +596,46 @@ def test_removed_while_nobody_knows_what_became_of_its_creation(site, removal):
     else:
         wait_until(lambda: [row["reason"] for row in site.orphans().values()] == ["removed"], "it is found and kept", pause=0.2)
     assert len(site.platform.posts()) == 2 and site.record("one") is None
+
+
+def test_removed_while_something_else_has_its_tag(site):
+    """What became of its creation is not known; what is there is of another element, and none of its making."""
+    site.simple("two")
+    site.start(env={"ELEMENTD_TEST_WORK_SEC": "1"})
+    ready(site, "two")
+    site.platform.fault("reset", method="POST")
+    site.instance("one", on_remove="delete")
+    site.reload()
+    wait_until(lambda: len(site.platform.posts()) == 2, "its creation is lost")
+    site.platform.plant(element="sendgrid", name="one", tags=[f"elementd.{OWNER}", f"elementd.{OWNER}.one"])
+    site.undeclare("one")
+    site.reload()
+    wait_until(lambda: site.record("one") is None, "it is forgotten")
+    stays_true(lambda: site.platform.requests("DELETE") == [], "nothing is deleted", 0.5)
+
+
+def test_too_many_orphans_are_told(site):
+    """Without a note of it, nothing is forgotten, and nothing created in its place."""
+    site.simple("one", "two")
+    site.start()
+    ready(site, "one", "two")
+    site.daemon.stop()
+    document = site.document()
+    document["orphans"] = [{"id": 10 ** 6 + i, "account": "gone", "url": site.platform.url, "element": "anything",
+                            "orphan": "removed", "sinceUSec": 1} for i in range(16384)]
+    site.records_file.write_text(json.dumps(document))
+    daemon = site.start()
+    site.instance("one", {"element": {"key": "sendgrid"}, "name": "one", "configuration": {"api.key": "any-key-will-do"}})
+    site.undeclare("two")
+    site.reload()
+    wait_until(lambda: "too many orphans" in (site.instances()["one"]["problem"] or ""), "it is told to clients")
+
+    def complaints():
+        return [line for line in daemon.output().splitlines() if "too many orphans" in line and "debug: " not in line]
+
+    wait_until(lambda: len(complaints()) == 2, "and in the log")
+    stays_true(lambda: len(complaints()) == 2, "once for each", 1.5)
+    assert site.record("two") and len(site.platform.posts()) == 2
 
 
 # --- accounts ---
@@ -536,6 +677,31 @@ def test_revoked_secrets_stop_all_changes_and_are_told_once(site):
     assert len(told) == 1, told
 
 
+def test_what_a_paused_account_was_about_to_create_takes_no_room(site):
+    site.settings(parallel=1)
+    bad = {"user": site.secrets.new("another user secret"), "organization": site.secrets.new("another organization secret")}
+    site.account("bad", **bad)
+    site.account("good")
+    site.platform.settings(addAccount=bad)
+    site.instance("zero", body("zero"), account="bad")
+    site.start()
+    token = ready(site, "zero")
+    # While the one slot is taken by a verification, two creations get in line behind it.
+    site.platform.fault("delay", method="GET", path="/instances", ms=300)
+    site.platform.fault("delay", method="GET", path="/instances/*", ms=700)
+    for name in ("one", "two"):
+        site.instance(name, account="bad")
+    site.reload()
+    site.connect().call("ReportRejected", instance="zero", token=token)
+    wait_until(lambda: site.record("one") and site.record("two"), "both are about to be created")
+    site.platform.settings(revokeAccount=bad)
+    wait_until(lambda: "401" in (site.instances()["zero"]["problem"] or ""), "the account is paused")
+    assert len(site.platform.posts()) == 1
+    site.instance("three", account="good")
+    site.reload()
+    assert site.token("three")
+
+
 def test_another_url_is_another_platform(site):
     site.simple("one")
     site.start()
@@ -548,6 +714,36 @@ def test_another_url_is_another_platform(site):
     [orphan] = site.orphans().values()
     assert orphan["url"] == site.platform.url and orphan["reason"] == "replaced"
     assert len(site.platform.instances()) == 1, "the old one stays"
+
+
+def test_an_instance_that_two_urls_lead_to_is_not_deleted(site):
+    """Two accounts are one and the same; what one of them uses, the other takes for what was replaced."""
+    site.simple("two")
+    site.account("other", url=site.platform.url.replace("127.0.0.1", "localhost"))
+    site.start()
+    ready(site, "two")
+    site.platform.fault("delay-after", method="POST", name="one", ms=700)
+    site.instance("one", body(), on_remove="delete")
+    site.reload()
+    wait_until(lambda: ("one", "anything") in site.ours(), "it is there, and nobody knows its id yet")
+    site.instance("three", account="other")
+    site.reload()
+    tokens = ready(site, "three", "one", "two")
+    stays_true(lambda: site.platform.requests("DELETE") == [], "nothing is deleted", 0.3)
+    assert {name: site.ask(name) for name in tokens} == tokens
+
+
+def test_another_url_of_the_same_platform_and_back(site):
+    site.simple("two")
+    site.instance("one", body(), on_remove="delete")
+    site.start()
+    tokens = ready(site, "one", "two")
+    for url in (site.platform.url.replace("127.0.0.1", "localhost"), site.platform.url):
+        site.account(url=url)
+        site.reload()
+        assert ready(site, "one", "two") == tokens
+    stays_true(lambda: site.platform.requests("DELETE") == [], "nothing is deleted", 0.3)
+    assert ready(site, "one", "two") == tokens and len(site.platform.posts()) == 2
 
 
 def test_the_account_goes_with_its_instances(site):
@@ -600,6 +796,39 @@ def test_settings_take_effect(site):
     assert 4 <= site.platform.stats()["maxConcurrent"] <= 8
 
 
+@pytest.mark.parametrize("how", ["reload", "restart"])
+@pytest.mark.parametrize("out", ["back", "retry"])
+def test_another_owner_while_nobody_knows_what_became_of_a_creation(site, how, out):
+    """No look-up by the new owner's tag would show it: until a person says more, nothing is created."""
+    work = {"ELEMENTD_TEST_WORK_SEC": "1"}
+    site.simple("zero", request_timeout_sec=1)
+    site.start(env=work)
+    ready(site, "zero")
+    site.platform.fault("reset", when="after", method="POST")
+    site.platform.fault("status", method="GET", path="/instances", status=503, skip=1)
+    site.instance("one", body("one"))
+    site.reload()
+    wait_until(lambda: [row["outcome"] for row in site.platform.posts()][1:] == ["reset"], "its answer is lost")
+    wait_until(lambda: site.instances()["one"]["state"] != "creating", "that is known")
+    site.settings(owner="newowner", request_timeout_sec=1)
+    if how == "reload":
+        site.reload()
+    else:
+        site.daemon.kill()
+        site.start(env=work)
+    row = site.wait_for_state("one", "failed")
+    assert "owner" in row["problem"]
+    stays_true(lambda: len(site.platform.posts()) == 2, "nothing is created", 2)
+    if out == "back":
+        site.settings(request_timeout_sec=1)
+        site.reload()
+        assert site.token("one") in [row["token"] for row in site.platform.instances()]
+        assert len(site.platform.posts()) == 2
+    else:
+        assert site.ctl("retry", "one").returncode == CTL_OK
+        assert site.token("one") and len(site.platform.posts()) == 3
+
+
 # --- many ---
 
 @pytest.mark.timeout(120)
@@ -632,6 +861,7 @@ def test_a_storm_of_reloads_leaks_nothing(site):
     site.reload()
     wait_until(lambda: len(os.listdir(f"/proc/{daemon.pid}/fd")) <= files + 2, "descriptors are given back")
     grown = size() - before
-    assert grown < 1024 * 1024, f"{grown} bytes more"
+    if os.environ.get("ELEMENTD_VARIANT") != "asan":  # which keeps what was freed, and tells of leaks at the end
+        assert grown < 1024 * 1024, f"{grown} bytes more"
     assert len([row for row in site.ours() if row[0] == "three"]) <= 1
     assert {row["reason"] for row in site.orphans().values()} <= {"removed"}

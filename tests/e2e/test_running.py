@@ -243,3 +243,44 @@ def test_without_any_configuration_it_runs_and_serves_nothing(site):
         assert varlink.call("ListInstances")["instances"] == []
     assert site.check().returncode == 0
     daemon.stop()
+
+
+# --- a configuration that takes its time ---
+
+SLOW = "@(open|openat|openat64):path=*instances.d/one.json:delay=900ms"
+
+
+def test_ready_does_not_wait_for_the_configuration(site):
+    """Files and names may have to come over a network: clients wait meanwhile, and nobody else."""
+    site.simple("one")
+    site.start()
+    token = site.token("one")
+    site.daemon.stop()
+    listener = NotifyListener(site.directory)
+    daemon = site.start(SLOW, env={"NOTIFY_SOCKET": str(listener.path)}, wait=False)
+    listener.wait_for("READY=1")
+    with site.connect() as varlink:
+        began = time.monotonic()
+        assert varlink.token("one") == token
+        assert time.monotonic() - began > 0.4, "it was answered before it could be known who may have what"
+    assert listener.lines("READY=1") == ["READY=1"] and not listener.lines("RELOADING")
+    assert daemon.is_running()
+    listener.close()
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_end_while_the_configuration_is_loaded_loses_nothing(site, signal_number):
+    site.simple("one")
+    site.start()
+    token = site.token("one")
+    site.daemon.stop()
+    before = site.records_file.read_text()
+    listener = NotifyListener(site.directory)
+    daemon = site.start(SLOW, env={"NOTIFY_SOCKET": str(listener.path)}, wait=False)
+    listener.wait_for("READY=1")
+    os.kill(daemon.pid, signal_number)
+    assert daemon.process.wait() in (0, -signal.SIGKILL)
+    assert site.records_file.read_text() == before
+    site.start()
+    assert site.ask("one") == token and len(site.platform.posts()) == 1
+    listener.close()

@@ -228,3 +228,44 @@ def test_one_with_our_tag_but_of_another_element_is_no_reason_to_create_one(site
     assert "another element" in row["problem"] and row["retryUSec"], row
     stays_true(lambda: not site.platform.posts(), "nothing is created", 0.4)
     assert not site.instances()["one"]["hasToken"]
+
+
+# --- while it waits ---
+
+def test_one_that_shows_while_its_creation_waits_in_line(site):
+    """For a slot, behind that of another one; a look-up for a third one comes first."""
+    site.simple("zero", parallel=1)
+    site.start()
+    site.token("zero")
+    site.wait_for_state("zero", "ready")
+    site.platform.fault("delay", method="POST", name="one", ms=700)
+    site.instance("one")
+    site.instance("two")
+    site.reload()
+    wait_until(lambda: len(site.platform.posts()) == 2, "one is being created")
+    wait_until(lambda: site.record("two"), "two is about to be")
+    tags = [f"elementd.{OWNER}", f"elementd.{OWNER}.two"]
+    site.platform.plant(element="anything", name="two", tags=tags)
+    site.instance("three")
+    site.reload()
+    for name in ("one", "two", "three"):
+        site.token(name)
+    assert site.ours().count(("two", "anything")) == 1
+
+
+# --- owners ---
+
+def test_another_owner_while_it_is_looked_up(site):
+    """What the one before has not got, the one of now may have."""
+    site.simple("zero")
+    site.start()
+    site.token("zero")
+    [planted] = site.platform.plant(element="anything", name="one", tags=["elementd.other", "elementd.other.one"])
+    site.platform.fault("delay", method="GET", path="/instances", ms=500)
+    site.instance("one")
+    site.reload()
+    wait_until(lambda: any(fault["applied"] for fault in site.platform.faults()), "it is being looked up")
+    site.settings(owner="other")
+    site.reload()
+    assert site.token("one") == site.platform.instance(planted)["token"]
+    assert len(site.platform.posts()) == 1

@@ -17,22 +17,29 @@ typedef struct AccessCase {
     gid_t gid;
     gid_t group;         /* the one supplementary group */
     const char *allowed; /* by this entry; "": by being root; NULL: not */
+    const char *unit;
 } AccessCase;
 
 static const AccessCase cases[] = {
-    {{}, 0, 0, 0, ""},
-    {{}, 1000, 1000, 1000, NULL},
-    {{}, 1000, 0, 0, NULL}, /* root's group is not root */
-    {{"user:1000"}, 1000, 5, 5, "user:1000"},
-    {{"user:1000"}, 1001, 1000, 1000, NULL},
-    {{"user:1000"}, 0, 0, 0, ""}, /* root needs no entry */
-    {{"group:50"}, 1000, 50, 5, "group:50"},
-    {{"group:50"}, 1000, 5, 50, "group:50"},
-    {{"group:50"}, 50, 5, 5, NULL},
-    {{"any"}, 1000, 5, 5, "any"},
-    {{"user:1", "group:50", "any"}, 1000, 5, 50, "group:50"}, /* the first that matches */
-    {{"user:1", "group:51", "any"}, 1000, 5, 50, "any"},
-    {{"unit:*"}, 1000, 5, 5, NULL}, /* the unit is not known */
+    {{}, 0, 0, 0, "", NULL},
+    {{}, 1000, 1000, 1000, NULL, NULL},
+    {{}, 1000, 0, 0, NULL, NULL}, /* root's group is not root */
+    {{"user:1000"}, 1000, 5, 5, "user:1000", NULL},
+    {{"user:1000"}, 1001, 1000, 1000, NULL, NULL},
+    {{"user:1000"}, 0, 0, 0, "", NULL}, /* root needs no entry */
+    {{"group:50"}, 1000, 50, 5, "group:50", NULL},
+    {{"group:50"}, 1000, 5, 50, "group:50", NULL},
+    {{"group:50"}, 50, 5, 5, NULL, NULL},
+    {{"any"}, 1000, 5, 5, "any", NULL},
+    {{"user:1", "group:50", "any"}, 1000, 5, 50, "group:50", NULL}, /* the first that matches */
+    {{"user:1", "group:51", "any"}, 1000, 5, 50, "any", NULL},
+    {{"unit:*"}, 1000, 5, 5, NULL, NULL}, /* the unit is not known */
+    {{"unit:a.service"}, 1000, 5, 5, "unit:a.service", "a.service"},
+    {{"unit:a.service"}, 1000, 5, 5, NULL, "b.service"},
+    {{"unit:a.service"}, 1000, 5, 5, NULL, "aa.service"},
+    {{"unit:a@*.service"}, 1000, 5, 5, "unit:a@*.service", "a@1.service"},
+    {{"unit:b.service", "user:1000"}, 1000, 5, 5, "user:1000", "a.service"},
+    {{"unit:*.service"}, 1000, 5, 5, "unit:*.service", "user@1000.service"},
 };
 
 static void test_cases(void **state)
@@ -46,7 +53,9 @@ static void test_cases(void **state)
                      .gid = c->gid,
                      .groups = groups,
                      .n_groups = 1,
-                     .has_groups = true};
+                     .has_groups = true,
+                     .unit = c->unit ? strdup(c->unit) : NULL,
+                     .has_unit = true};
         const AclEntry *entry = NULL;
         Acl acl = {};
         int r;
@@ -88,7 +97,42 @@ static void test_groups_only_when_needed(void **state)
     assert_false(peer.has_groups);
     assert_int_equal(acl_add(&acl, "group:50"), 0);
     assert_true(access_check(&acl, &peer, NULL) < 0);
+    assert_false(peer.has_unit);
     acl_deinit(&acl);
+}
+
+/* What systemd asks for in the name of a unit is not asked by root, and by no user. */
+static void test_unit(void **state)
+{
+    static const struct {
+        const char *entries[2];
+        const char *unit;
+        const char *allowed;
+    } units[] = {
+        {{}, "a.service", NULL},
+        {{"user:0", "group:0"}, "a.service", NULL},
+        {{"user:0", "unit:a.service"}, "a.service", "unit:a.service"},
+        {{"unit:a.service"}, "b.service", NULL},
+        {{"unit:a*"}, "ab.service", "unit:a*"},
+        {{"any"}, "b.service", "any"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(units); i++) {
+        const AclEntry *entry = NULL;
+        Acl acl = {};
+        int r;
+
+        for (size_t j = 0; j < N_ELEMENTS(units[i].entries) && units[i].entries[j]; j++)
+            assert_int_equal(acl_add(&acl, units[i].entries[j]), 0);
+        r = access_check_unit(&acl, units[i].unit, &entry);
+        if (r != (units[i].allowed ? 0 : ACCESS_E_DENIED))
+            fail_msg("case %zu: %d", i, r);
+        if (units[i].allowed)
+            assert_string_equal(entry->text, units[i].allowed);
+        acl_deinit(&acl);
+    }
+    assert_int_equal(access_check_unit(NULL, "a.service", NULL), ACCESS_E_DENIED);
 }
 
 int main(void)
@@ -97,6 +141,7 @@ int main(void)
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_no_list),
         cmocka_unit_test(test_groups_only_when_needed),
+        cmocka_unit_test(test_unit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

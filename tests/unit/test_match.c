@@ -633,7 +633,7 @@ static void test_replaced(void **state)
         {RECORD_REPLACED, NULL, "github", false, false},
         {RECORD_REPLACED, NULL, "jira", true, true}, /* declared as it was before */
         {RECORD_REPLACED, NULL, NULL, true, true},
-        {RECORD_REMOVED, NULL, "github", true, false},
+        {RECORD_REMOVED, NULL, "github", false, false}, /* its file was gone in between */
         {RECORD_UNCLAIMED, NULL, "github", true, false},
         {RECORD_IN_USE, NULL, "github", true, false},
         {RECORD_IN_USE, "github", "github", false, false}, /* until a successor is there */

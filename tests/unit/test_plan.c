@@ -96,6 +96,7 @@ static const Word plan_words[] = {
     NO("store-fails", is_store_well),
     INTENT("written", PLAN_INTENT_WRITTEN),
     INTENT("unknown", PLAN_INTENT_UNKNOWN),
+    YES("elsewhere", is_intent_elsewhere),
     BUSY("creating", PLAN_BUSY_CREATING),
     BUSY("verifying", PLAN_BUSY_VERIFYING),
     BUSY("updating", PLAN_BUSY_UPDATING),
@@ -291,6 +292,13 @@ static const Row plan_rows[] = {
     {"lost, likewise, no room",           "unknown ended looked-at-ended no-room",      REST(PENDING, NONE, NEVER)},
     {"lost, account paused",              "unknown ends-later paused until-later",      RETRY(WAITING, ACCOUNT, LATER)},
 
+    /* … under another owner: no look-up of ours would show it, so only a person can tell */
+    {"lost under another owner",          "unknown elsewhere ends-later",               REST(FAILED, OWNER, NEVER)},
+    {"lost there, ended, looked up",      "unknown elsewhere ended looked-just-now",    REST(FAILED, OWNER, NEVER)},
+    {"lost there, account paused",        "unknown elsewhere ended paused until-now",   REST(FAILED, OWNER, NEVER)},
+    {"intent there, before the POST",     "written elsewhere intent-stale looked-at-wanted", STEP(INTEND, CREATING)},
+    {"lost there, and gone",              "gone unknown elsewhere ends-later",          STEP(FORGET, PENDING)},
+
     /* ---- failed for good, or backs off ---- */
     {"failed",                            "failed",                                     REST(FAILED, INSTANCE, NEVER)},
     {"failed, not there",                 "failed looked-just-now",                     REST(FAILED, INSTANCE, NEVER)},
@@ -356,7 +364,8 @@ static const Row plan_rows[] = {
     {"doubted, gone, no room",            "token served doubted looked-at-wanted no-room", REST(PENDING, NONE, NEVER)},
     {"doubted, not to be verified again", "token served doubted verify-now retry-later", RETRY(WAITING, INSTANCE, LATER)},
     {"doubted, account paused",           "token served doubted paused until-later",    RETRY(WAITING, ACCOUNT, LATER)},
-    {"doubted, failed",                   "token served doubted failed",                REST(FAILED, INSTANCE, NEVER)},
+    {"doubted, its change was refused",   "token served doubted failed",                STEP(LOOK_UP, LOOKING_UP)},
+    {"doubted, likewise, gone",           "token served doubted failed looked-at-wanted", STEP(INTEND, CREATING)},
     {"doubted, was disabled",             "token served doubted disabled",              STEP(LOOK_UP, LOOKING_UP)},
 };
 /* clang-format on */
@@ -474,8 +483,8 @@ static bool post_needs_durable_intent(const PlanFacts *facts, const Plan *plan)
     return plan->step != PLAN_CREATE ||
            (facts->intent == PLAN_INTENT_WRITTEN && facts->is_durable &&
             facts->busy == PLAN_BUSY_NO && !facts->is_paused && !facts->is_looking_up &&
-            !facts->is_failed && facts->now >= facts->retry && is_without_token(facts) &&
-            !facts->is_intent_stale);
+            (!facts->is_failed || facts->is_doubted) && facts->now >= facts->retry &&
+            is_without_token(facts) && !facts->is_intent_stale);
 }
 
 static bool post_not_for_what_was_found(const PlanFacts *facts, const Plan *plan)
@@ -489,7 +498,8 @@ static bool intent_needs_absence(const PlanFacts *facts, const Plan *plan)
            (is_known_absent(facts) &&
             (facts->intent == PLAN_INTENT_WRITTEN ? facts->is_intent_stale : facts->has_room) &&
             facts->busy == PLAN_BUSY_NO && !facts->is_paused && !facts->is_looking_up &&
-            !facts->is_failed && facts->now >= facts->retry && is_without_token(facts));
+            (!facts->is_failed || facts->is_doubted) && facts->now >= facts->retry &&
+            is_without_token(facts));
 }
 
 static bool adopts_what_is_there(const PlanFacts *facts, const Plan *plan)
@@ -581,7 +591,7 @@ static bool endless_rest_has_an_end(const PlanFacts *facts, const Plan *plan)
     if (plan->is_waiting_for_room || plan->is_waiting_for_turn)
         return plan->is_waiting_for_room ? !facts->has_room : !facts->has_turn;
     return facts->is_broken || facts->busy != PLAN_BUSY_NO || facts->is_looking_up ||
-           (is_without_token(facts) && facts->is_failed) ||
+           (is_without_token(facts) && facts->is_failed && !facts->is_doubted) ||
            (facts->has_token && !facts->is_served) ||
            (facts->intent == PLAN_INTENT_WRITTEN && !facts->is_durable);
 }
@@ -614,7 +624,7 @@ static void step_apply(PlanStep step, PlanFacts *facts)
         break;
     case PLAN_INTEND:
         facts->has_token = facts->is_doubted = facts->is_disabled = facts->is_durable = false;
-        facts->is_intent_stale = false;
+        facts->is_intent_stale = facts->is_failed = false;
         facts->intent = PLAN_INTENT_WRITTEN;
         break;
     case PLAN_CREATE:

@@ -49,6 +49,7 @@ static Record *record_full(void)
     assert_true(digest_parse(HEX_A, 32, &record->labels_digest));
     assert_true(digest_parse(HEX_B, 32, &record->body_digest));
     record->intent = 1700000000000000;
+    assert_int_equal(record_set_string(&record->owner, "o"), 0);
     record->attempts = UINT32_MAX;
     record->delay = 300 * USEC_PER_SEC;
     record->retry = INT64_MAX;
@@ -81,7 +82,7 @@ static bool record_equal(const Record *a, const Record *b)
     return text_equal(a->name, b->name) && text_equal(a->account, b->account) &&
            text_equal(a->url, b->url) && a->is_doomed == b->is_doomed && a->orphan == b->orphan &&
            a->since == b->since && text_equal(a->element, b->element) &&
-           text_equal(a->failure, b->failure) && a->id == b->id &&
+           text_equal(a->failure, b->failure) && text_equal(a->owner, b->owner) && a->id == b->id &&
            secret_equal(a->token, b->token) && a->verified == b->verified &&
            a->is_disabled == b->is_disabled && a->has_digests == b->has_digests &&
            digest_equal(&a->labels_digest, &b->labels_digest) &&
@@ -165,7 +166,7 @@ static void test_write(void **state)
         "{\"name\":\"helpdesk-jira\",\"id\":9223372036854775807,\"token\":\"t+/=\","
         "\"account\":\"eu\",\"url\":\"https://example.com/\xC3\xA4\",\"element\":\"jira\",\"verifiedUSec\":1,"
         "\"bodyDigest\":\"" HEX_B "\",\"labelsDigest\":\"" HEX_A "\",\"disabled\":1,\"doomed\":1,"
-        "\"intentUSec\":1700000000000000,\"attempts\":4294967295,\"delayUSec\":300000000,"
+        "\"intentUSec\":1700000000000000,\"owner\":\"o\",\"attempts\":4294967295,\"delayUSec\":300000000,"
         "\"retryUSec\":9223372036854775807,\"failure\":\"no \\\"good\\\"\\n\"}");
     buffer_clear(&text);
     assert_int_equal(record_new("x", &empty), 0);
@@ -478,9 +479,10 @@ static void test_broken(void **state)
 static void test_containers_as_fields(void **state)
 {
     static const char *const keys[] = {
-        "name",       "id",           "token",    "url",        "element",  "verifiedUSec",
-        "bodyDigest", "labelsDigest", "disabled", "intentUSec", "attempts", "delayUSec",
-        "retryUSec",  "failure",      "account",  "doomed",     "orphan",   "sinceUSec",
+        "name",         "id",         "token",        "url",      "element",
+        "verifiedUSec", "bodyDigest", "labelsDigest", "disabled", "intentUSec",
+        "attempts",     "delayUSec",  "retryUSec",    "failure",  "account",
+        "doomed",       "orphan",     "sinceUSec",    "owner",    "outgoing",
     };
 
     (void)state;

@@ -30,6 +30,7 @@ typedef struct Fixture {
 } Fixture;
 
 static Fixture fixture;
+static char fixture_unit[] = "a.service"; /* of whoever asks */
 
 static void on_change(Wait *wait)
 {
@@ -42,7 +43,12 @@ static void on_change(Wait *wait)
 static int setup(void **state)
 {
     (void)state;
-    fixture = (Fixture){.peer = {.fd = -1, .uid = 1000, .gid = 1000, .has_groups = true}};
+    fixture = (Fixture){.peer = {.fd = -1,
+                                 .uid = 1000,
+                                 .gid = 1000,
+                                 .has_groups = true,
+                                 .unit = fixture_unit,
+                                 .has_unit = true}};
     backend_init(&fixture.backend);
     session_shared_init(&fixture.shared, &backend_operations, &fixture.backend);
     session_init(&fixture.session, &fixture.shared, &fixture.peer, on_change);
@@ -149,6 +155,34 @@ static const AnswerCase answers[] = {
     {1000,
      CALL("org.varlink.service.GetInterfaceDescription", "\"interface\":\"io.elementd\\u0000\""),
      INVALID("interface")},
+
+/* Explain */
+#define EXPLAIN(parameters) CALL("io.elementd.Explain", parameters)
+    {1000, EXPLAIN("\"instance\":\"mine\""),
+     "{\"parameters\":{\"uid\":1000,\"unit\":\"a.service\","
+     "\"token\":{\"isAllowed\":true,\"entry\":\"user:1000\"},"
+     "\"authorization\":{\"isAllowed\":false}}}"},
+    {1000, EXPLAIN("\"instance\":\"mine\",\"uid\":1000"), DENIED},
+    {1000, EXPLAIN("\"instance\":\"mine\",\"groups\":[]"), DENIED},
+    {1000, EXPLAIN("\"instance\":\"mine\",\"unit\":\"a.service\""), DENIED},
+    {1000, EXPLAIN("\"instance\":\"nobody\""), NO_SUCH("nobody")},
+    {0, EXPLAIN("\"instance\":\"mine\""),
+     "{\"parameters\":{\"uid\":0,\"unit\":\"a.service\","
+     "\"token\":{\"isAllowed\":true,\"list\":[\"user:1000\"]},"
+     "\"authorization\":{\"isAllowed\":true,\"list\":[]}}}"},
+    {0, EXPLAIN("\"instance\":\"header\",\"uid\":1000,\"groups\":[5,6]"),
+     "{\"parameters\":{\"uid\":1000,\"token\":{\"isAllowed\":false,\"list\":[]},"
+     "\"authorization\":{\"isAllowed\":true,\"entry\":\"user:1000\",\"list\":[\"user:1000\"]}}}"},
+    {0, EXPLAIN("\"instance\":\"mine\",\"unit\":\"b.service\""),
+     "{\"parameters\":{\"unit\":\"b.service\","
+     "\"token\":{\"isAllowed\":false,\"list\":[\"user:1000\"]},"
+     "\"authorization\":{\"isAllowed\":false,\"list\":[]}}}"},
+    {0, EXPLAIN("\"instance\":\"mine\",\"uid\":-1"), INVALID("uid")},
+    {0, EXPLAIN("\"instance\":\"mine\",\"uid\":4294967295"), INVALID("uid")},
+    {0, EXPLAIN("\"instance\":\"mine\",\"uid\":1.5"), INVALID("uid")},
+    {0, EXPLAIN("\"instance\":\"mine\",\"groups\":1"), INVALID("groups")},
+    {0, EXPLAIN("\"instance\":\"mine\",\"groups\":[1,\"2\"]"), INVALID("groups")},
+    {0, EXPLAIN("\"instance\":\"mine\",\"unit\":1"), INVALID("unit")},
 
     /* names */
     {1000, CALL("io.elementd.Nothing", ""),
@@ -557,7 +591,7 @@ static void test_described_methods_are_known(void **state)
             n++;
         }
     }
-    assert_int_equal(n, 11);
+    assert_int_equal(n, 12);
 }
 
 /* ---- what is told of instances ---- */

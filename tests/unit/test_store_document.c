@@ -432,20 +432,13 @@ static void test_format_is_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_readers_agree),
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_other_order),
-        cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_each_cut),
-        cmocka_unit_test(test_each_byte),
-        cmocka_unit_test(test_broken_records),
-        cmocka_unit_test(test_broken_pauses),
-        cmocka_unit_test(test_round_trip_of_orphans),
-        cmocka_unit_test(test_no_orphans),
-        cmocka_unit_test(test_broken_orphans),
-        cmocka_unit_test(test_ceilings),
-        cmocka_unit_test(test_format_is_full),
+        cmocka_unit_test(test_readers_agree), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_other_order),
+        cmocka_unit_test(test_broken),        cmocka_unit_test(test_each_cut),
+        cmocka_unit_test(test_each_byte),     cmocka_unit_test(test_broken_records),
+        cmocka_unit_test(test_broken_pauses), cmocka_unit_test(test_round_trip_of_orphans),
+        cmocka_unit_test(test_no_orphans),    cmocka_unit_test(test_broken_orphans),
+        cmocka_unit_test(test_ceilings),      cmocka_unit_test(test_format_is_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
