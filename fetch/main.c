@@ -24,10 +24,7 @@
 /* HTTP_HELPER_FD in daemon/http_helper.h. */
 #define MAIN_FD 3
 
-/*
- * Tokens that are there are served first, while many handshakes keep the processor busy here: the longest answers of
- * elementd are three times as fast for it, and provisioning takes as long.
- */
+/* Tokens that are there are served first, while many handshakes keep the processors busy here. */
 #define MAIN_NICE 10
 
 static void main_protect(void)
