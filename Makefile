@@ -72,15 +72,18 @@ endif
 # does not use; what must not be there at all is not listed for it.
 libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 CLIENT_PKGS  := yajl
-HOUSE_PKGS   := libevent_core libcurl yajl libsystemd libsodium
+HOUSE_PKGS   := libevent_core yajl libsystemd libsodium
+# libcurl is for the program that asks the platform alone.
+FETCH_PKGS   := libevent_core libcurl
 SANDBOX_PKGS := $(HOUSE_PKGS) libevent_extra libevent_openssl libssl libcrypto
-TEST_PKGS    := $(SANDBOX_PKGS) cmocka
+TEST_PKGS    := $(SANDBOX_PKGS) libcurl cmocka
 
-PKG_CFLAGS   := $(shell $(PKG_CONFIG) --cflags $(HOUSE_PKGS) 2>/dev/null)
+PKG_CFLAGS   := $(shell $(PKG_CONFIG) --cflags $(HOUSE_PKGS) $(FETCH_PKGS) 2>/dev/null)
 CLIENT_LIBS  := $(call libs,$(CLIENT_PKGS))
 HOUSE_LIBS   := $(call libs,$(HOUSE_PKGS)) -pthread
+FETCH_LIBS   := $(call libs,$(FETCH_PKGS)) -pthread
 SANDBOX_LIBS := $(call libs,$(SANDBOX_PKGS)) -pthread
-TEST_LIBS    := $(call libs,$(SANDBOX_PKGS)) $(call libs,cmocka) -pthread -ldl
+TEST_LIBS    := $(call libs,$(TEST_PKGS)) -pthread -ldl
 
 # All objects are position independent, so that one set of them serves the programs
 # and the shared library, and hide their symbols, so that the library exports only
@@ -100,7 +103,7 @@ WERROR_FLAG = $(if $(filter 1,$(WERROR)),-Werror)
 # Objects depend on this file, which changes when the flags do.
 $(BUILD)/.flags: FORCE
 	@mkdir -p $(@D)
-	@$(PKG_CONFIG) --exists $(HOUSE_PKGS) || \
+	@$(PKG_CONFIG) --exists $(HOUSE_PKGS) $(FETCH_PKGS) || \
 	    { echo "Libraries are missing; packaging/install-deps build installs them." >&2; exit 1; }
 	@echo '$(subst ','\'',$(COMPILE) | $(LINK))' | cmp -s - $@ || \
 	    echo '$(subst ','\'',$(COMPILE) | $(LINK))' > $@
@@ -110,8 +113,8 @@ $(BUILD)/.flags: FORCE
 objs   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 exists = $(if $(wildcard $(1)),$(2))
 
-HOUSE_SRCS   := $(filter-out daemon/main.c, \
-                  $(foreach dir,base systemd config ipc daemon,$(wildcard $(dir)/*.c)))
+HOUSE_SRCS   := $(filter-out daemon/main.c fetch/main.c, \
+                  $(foreach dir,base systemd config ipc fetch daemon,$(wildcard $(dir)/*.c)))
 CTL_SRCS     := $(wildcard ipc/client/ctl*.c)
 LIB_SRCS     := $(filter-out $(CTL_SRCS),$(wildcard ipc/client/*.c))
 SANDBOX_SRCS := $(wildcard tests/sandbox/*.c)
@@ -125,12 +128,13 @@ LIBRARY  := $(call exists,ipc/client/libelementd.c,$(SO))
 CTL      := $(if $(CTL_SRCS),$(BUILD)/libctl.a)
 CTL_OBJS := $(call objs,$(filter-out ipc/client/ctl.c,$(CTL_SRCS)))
 PROGRAMS := $(call exists,daemon/main.c,$(BUILD)/elementd) \
+            $(call exists,fetch/main.c,$(BUILD)/elementd-http) \
             $(LIBRARY) \
             $(if $(CTL_SRCS),$(BUILD)/elementctl)
 SANDBOX  := $(if $(SANDBOX_SRCS),$(BUILD)/elements-sandbox)
 
 .PHONY: all
-all: $(PROGRAMS) $(SANDBOX) ## build the daemon, the client, its library and the sandbox
+all: $(PROGRAMS) $(SANDBOX) ## build the daemon, the program that asks for it, the client, its library and the sandbox
 
 # --- Rules ---------------------------------------------------------------------
 
@@ -148,6 +152,17 @@ $(HOUSE): $(HOUSE_OBJS)
 
 $(BUILD)/elementd: $(BUILD)/daemon/main.o $(HOUSE)
 	$(call say,LINK)$(LINK) -pie -o $@ $^ $(HOUSE_LIBS)
+
+$(BUILD)/elementd-http: $(BUILD)/fetch/main.o $(HOUSE)
+	$(call say,LINK)$(LINK) -pie -o $@ $^ $(FETCH_LIBS)
+
+# Where the daemon looks for that program when it is installed. Not a flag of all objects: it is known, and changes,
+# when we are installed.
+$(BUILD)/daemon/http_helper.o: OBJ_FLAGS = -DELEMENTD_LIBEXECDIR='"$(libexecdir)/elementd"'
+$(BUILD)/daemon/http_helper.o: $(BUILD)/.libexecdir
+$(BUILD)/.libexecdir: FORCE
+	@mkdir -p $(@D)
+	@echo '$(libexecdir)' | cmp -s - $@ || echo '$(libexecdir)' > $@
 
 # The library's ABI version is in its file name; NEWS.md tells when it changes.
 $(SO).0.0.0: $(call objs,$(LIB_SRCS)) $(HOUSE) $(wildcard ipc/client/libelementd.map)
@@ -192,5 +207,5 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / && index(" $(ABSENT) ", " " $$1 " ") == 0 { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo; echo "Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 PREFIX DESTDIR; with 'check': SUITES=\"style unit fuzz e2e\""
 
--include $(patsubst %.o,%.d,$(HOUSE_OBJS) $(call objs,daemon/main.c $(LIB_SRCS) $(CTL_SRCS) \
+-include $(patsubst %.o,%.d,$(HOUSE_OBJS) $(call objs,daemon/main.c fetch/main.c $(LIB_SRCS) $(CTL_SRCS) \
             $(SANDBOX_SRCS)) $(TEST_OBJS))

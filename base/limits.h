@@ -51,6 +51,33 @@
 /* All header lines of one answer, as curl and the gateways in front of the platform allow. */
 #define HTTP_HEADER_BYTES_MAX (256 * 1024)
 
+/* Between elementd and elementd-http: requests that are handed over. Above the largest "parallel", 256, with those cancelled. */
+#define HTTP_REQUESTS_MAX 1024
+
+/* Each field of a request there. An instance's body and what we add to it; a URL that holds a page token, each byte as %XX. */
+#define HTTP_REQUEST_BODY_BYTES_MAX  (2 * BODY_BYTES_MAX)
+#define HTTP_METHOD_BYTES_MAX        16
+#define HTTP_URL_BYTES_MAX           (256 * 1024)
+#define HTTP_CA_FILE_BYTES_MAX       4096
+#define HTTP_AUTHORIZATION_BYTES_MAX (HTTP_HEADER_BYTES_MAX - 64) /* a header line, with its name */
+
+/* And of an answer, whose body comes in pieces. The gateways take no URL above 16 KiB. */
+#define HTTP_PIECE_BYTES_MAX     (32 * 1024)
+#define HTTP_NEXT_PAGE_BYTES_MAX (64 * 1024)
+#define HTTP_PROBLEM_BYTES_MAX   512
+
+/* The time a request may take: above any "request-timeout-sec". */
+#define HTTP_TIMEOUT_MAX_USEC (24 * 3600 * USEC_PER_SEC)
+
+/* What one turn of the loop reads or writes there, so that clients do not wait for a large answer. */
+#define HTTP_TURN_BYTES_MAX (64 * 1024)
+
+/* Between two starts of elementd-http, if it ends again and again. */
+#define HTTP_START_PAUSE_USEC (1 * USEC_PER_SEC)
+
+/* A request that has no end so long after its own time shows that elementd-http hangs. */
+#define HTTP_GRACE_USEC (5 * USEC_PER_SEC)
+
 /* Rows of a list page that we ask for: 200 is the platform's own maximum as far as known. */
 #define PLATFORM_PAGE_ROWS 100
 

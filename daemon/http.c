@@ -2,291 +2,615 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <malloc.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/queue.h>
-#include <unistd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
-#include <curl/curl.h>
-
-#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/limits.h"
-
-/* Of the whole time of a request, at most this goes into reaching the server. */
-#define HTTP_CONNECT_USEC (30 * USEC_PER_SEC)
-
-/*
- * libcurl keeps the certificates of a CA file this long. After a certificate was refused it is asked to read them
- * anew for as long, so that a corrected file counts at the next try.
- */
-#define HTTP_CA_CACHE_USEC (300 * USEC_PER_SEC)
-
-#define HTTP_USER_AGENT "elementd/" ELEMENTD_VERSION
+#include "daemon/http_helper.h"
+#include "fetch/http_wire.h"
+#include "systemd/log.h"
 
 /*
- * libcurl's sockets are in an epoll set of their own, of which the loop sees one descriptor: a turn of the loop takes one
- * step of one request. A TLS handshake has steps of half a millisecond, and when many requests start or are answered
- * together, clients would wait for all of them. In the same way a turn starts one request.
+ * The near end. Whatever is to be written is made one frame at a time, when the socket takes it, so that nothing piles up
+ * here; whatever is read is believed as far as http_wire_parse() and the lists of slots allow.
  */
-struct Http {
-    CURLM *multi;
-    CURLSH
-    *share; /* TLS sessions: the second connection to a server costs a fraction of the first */
-    int epoll_fd;
-    struct event *sockets; /* on epoll_fd */
-    struct event *timer;
-    struct event *start;
-    TAILQ_HEAD(HttpSlots, HttpSlot) starting; /* not handed to libcurl yet */
-    usec_t fresh_until; /* until then (boot-time clock) the CA file is read for each connection */
-    bool has_ca_bundle; /* see http_has_ca_bundle() */
-    unsigned n_slots;
-};
+
+typedef enum HttpStage {
+    HTTP_QUEUED,     /* the other process has not heard of it */
+    HTTP_SENDING,    /* has a part of it, with which it can do nothing */
+    HTTP_HANDED,     /* has all of it, and owes us its end */
+    HTTP_CANCELLING, /* and is to hear that nobody waits for it any more */
+    HTTP_CANCELLED,  /* has heard it, and owes us its end still */
+    HTTP_ENDING,     /* of no process any more; its handler comes next */
+} HttpStage;
+
+TAILQ_HEAD(HttpSlots, HttpSlot);
 
 struct HttpSlot {
     Http *http;
-    CURL *easy;
-    bool is_starting; /* in `starting` */
-    bool is_added;    /* to the multi handle */
+    uint64_t id;
+    HttpStage stage;
+    bool is_abandoned;      /* was cancelled: its owner knows it no more */
+    struct HttpSlots *list; /* that it is in, or NULL */
     TAILQ_ENTRY(HttpSlot) link;
-    struct curl_slist *headers;
-    Secret *body;
-    size_t body_offset;
-    Buffer answer_body;
-    bool is_too_big;
-    char error[CURL_ERROR_SIZE];
+    Buffer head;  /* the frame but for the body, until it is sent */
+    Secret *body; /* likewise */
+    bool has_body;
+    struct event *deadline;
+    Buffer answer;
     HttpHandler handler;
     void *userdata;
 };
 
-/* ---- memory: libcurl's copies of headers and bodies are wiped when it frees them ---- */
+typedef enum HttpState {
+    HTTP_NONE,     /* no process, or one that is dying */
+    HTTP_GREETING, /* started, and has not said anything */
+    HTTP_READY,
+} HttpState;
 
-static void http_free_memory(void *memory)
-{
-    if (memory)
-        explicit_bzero(memory, malloc_usable_size(memory));
-    free(memory);
-}
-
-/* realloc() may leave the old bytes behind. */
-static void *http_realloc(void *old, size_t size)
-{
-    size_t old_size = old ? malloc_usable_size(old) : 0;
-    void *memory;
-
-    if (old && size <= old_size)
-        return old;
-    memory = malloc(size);
-    if (!memory)
-        return NULL;
-    if (old)
-        memcpy(memory, old, old_size);
-    http_free_memory(old);
-    return memory;
-}
-
-/* ---- libcurl's sockets and timer on the loop ---- */
+struct Http {
+    struct event_base *base;
+    HttpHelper helper;
+    HttpState state;
+    usec_t next_start;   /* boot-time clock */
+    struct event *tend;  /* starts a process, or sees the end of one */
+    struct event *again; /* reads on in the next turn of the loop */
+    struct event *readable;
+    struct event *writable;
+    unsigned n_connections;
+    bool is_connections_due; /* to be told */
+    bool is_failure_told;    /* in the log */
+    uint64_t last_id;
+    unsigned n_slots;   /* that have an owner */
+    unsigned n_handed;  /* of which the process owes us the end */
+    HttpSlot *sending;  /* whose frame is on its way, or NULL */
+    size_t n_body_sent; /* of that frame */
+    Buffer output;      /* another frame that is on its way */
+    Buffer input;
+    struct HttpSlots queued;
+    struct HttpSlots handed; /* HANDED and CANCELLED */
+    struct HttpSlots cancelling;
+    struct HttpSlots ending;
+};
 
 static const struct timeval http_next_turn = {0, 0};
 
-static void http_finish_all(Http *http);
-
-static void http_on_sockets(evutil_socket_t epoll_fd, short what, void *userdata)
+static struct timeval http_timeval(usec_t usec)
 {
-    Http *http = userdata;
-    struct epoll_event event;
-    int action = 0, n_running;
+    return (struct timeval){(time_t)(usec / USEC_PER_SEC), (suseconds_t)(usec % USEC_PER_SEC)};
+}
 
-    (void)what;
-    /* One of them. The kernel puts it behind the others that are ready, so each gets its turn. */
-    if (epoll_wait(epoll_fd, &event, 1, 0) != 1)
+/* ---- slots ---- */
+
+/* The only one to write `stage` and `list`; what each stage waits for is looked at by http_arm(). */
+static void http_slot_set_stage(HttpSlot *slot, HttpStage stage)
+{
+    Http *http = slot->http;
+    struct HttpSlots *lists[] = {
+        [HTTP_QUEUED] = &http->queued,    [HTTP_SENDING] = NULL,
+        [HTTP_HANDED] = &http->handed,    [HTTP_CANCELLING] = &http->cancelling,
+        [HTTP_CANCELLED] = &http->handed, [HTTP_ENDING] = &http->ending,
+    };
+
+    if (slot->list)
+        TAILQ_REMOVE(slot->list, slot, link);
+    slot->stage = stage;
+    slot->list = lists[stage];
+    if (slot->list)
+        TAILQ_INSERT_TAIL(slot->list, slot, link);
+}
+
+static void http_slot_destroy(HttpSlot *slot)
+{
+    if (slot->list)
+        TAILQ_REMOVE(slot->list, slot, link);
+    if (slot->deadline)
+        event_free(slot->deadline);
+    buffer_deinit(&slot->head);
+    secret_unref(slot->body);
+    buffer_deinit(&slot->answer);
+    free(slot);
+}
+
+/* The owner has been told, or has told us. */
+static void http_slot_abandon(HttpSlot *slot)
+{
+    assert(slot->http->n_slots > 0);
+    slot->http->n_slots--;
+    slot->is_abandoned = true;
+    if (slot->deadline)
+        (void)event_del(slot->deadline);
+    buffer_deinit(&slot->answer);
+}
+
+/* Gives `answer` to the owner, and then all of it back. */
+static void http_slot_finish(HttpSlot *slot, HttpAnswer *answer)
+{
+    HttpHandler handler = slot->handler;
+    void *userdata = slot->userdata;
+
+    answer->body = slot->answer;
+    slot->answer = BUFFER_INIT(0);
+    http_slot_abandon(slot);
+    http_slot_destroy(slot);
+    handler(userdata, answer);
+    buffer_deinit(&answer->body);
+    free(answer->next_page);
+    free(answer->problem);
+}
+
+/* Ends it without an answer. What came of the body is of no use then. */
+static void http_slot_fail(HttpSlot *slot, bool is_sent, const char *problem)
+{
+    HttpAnswer answer = {.is_sent = is_sent || !slot->has_body, .problem = strdup(problem)};
+
+    buffer_deinit(&slot->answer);
+    http_slot_finish(slot, &answer);
+}
+
+static HttpSlot *http_find_handed(const Http *http, uint64_t id)
+{
+    HttpSlot *slot;
+
+    /* Some hundred at most, and the oldest are the likeliest. */
+    TAILQ_FOREACH(slot, &http->handed, link)
+        if (slot->id == id)
+            return slot;
+    TAILQ_FOREACH(slot, &http->cancelling, link)
+        if (slot->id == id)
+            return slot;
+    return NULL;
+}
+
+/* ---- what is waited for ---- */
+
+static bool http_has_to_write(const Http *http)
+{
+    return http->sending || buffer_size(&http->output) > 0 || http->is_connections_due ||
+           !TAILQ_EMPTY(&http->cancelling) ||
+           (!TAILQ_EMPTY(&http->queued) && http->n_handed < HTTP_REQUESTS_MAX);
+}
+
+/* After each change: asks the loop for what can go on. An event that was added before can be added again. */
+static void http_arm(Http *http)
+{
+    usec_t now;
+    struct timeval pause;
+
+    if (http->state == HTTP_READY && http_has_to_write(http))
+        (void)event_add(http->writable, NULL);
+    if (http->state != HTTP_NONE || (TAILQ_EMPTY(&http->queued) && http->helper.pid == 0) ||
+        evtimer_pending(http->tend, NULL))
         return;
-    if (event.events & EPOLLIN)
-        action |= CURL_CSELECT_IN;
-    if (event.events & EPOLLOUT)
-        action |= CURL_CSELECT_OUT;
-    if (event.events & (EPOLLERR | EPOLLHUP))
-        action |= CURL_CSELECT_IN | CURL_CSELECT_OUT; /* which tells libcurl what is wrong */
-    (void)curl_multi_socket_action(http->multi, event.data.fd, action, &n_running);
-    http_finish_all(http);
+    now = clock_boottime();
+    pause = http_timeval(http->next_start > now ? http->next_start - now : 0);
+    (void)event_add(http->tend, &pause);
 }
 
-static void http_drive(Http *http)
-{
-    int n_running;
+/* ---- the end of the process ---- */
 
-    (void)curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
-    http_finish_all(http);
+/* Those of `ending`, of which some may be cancelled by the handlers of the others. */
+static void http_end_all(Http *http, bool is_sent, const char *problem)
+{
+    HttpSlot *slot;
+
+    while ((slot = TAILQ_FIRST(&http->ending)))
+        http_slot_fail(slot, is_sent, problem);
 }
 
-static void http_on_timer(evutil_socket_t fd, short what, void *userdata)
+static void http_move_to_ending(struct HttpSlots *list)
 {
+    HttpSlot *slot, *next;
+
+    for (slot = TAILQ_FIRST(list); slot; slot = next) {
+        next = TAILQ_NEXT(slot, link);
+        if (slot->is_abandoned)
+            http_slot_destroy(slot);
+        else
+            http_slot_set_stage(slot, HTTP_ENDING);
+    }
+}
+
+/* Of a frame that was not whole the process has no use: the request waits for the next one, at the head of the line. */
+static void http_take_back(Http *http)
+{
+    HttpSlot *slot = http->sending;
+
+    http->sending = NULL;
+    if (!slot)
+        return;
+    if (slot->is_abandoned) {
+        http_slot_destroy(slot);
+        return;
+    }
+    http_slot_set_stage(slot, HTTP_QUEUED);
+    TAILQ_REMOVE(&http->queued, slot, link);
+    TAILQ_INSERT_HEAD(&http->queued, slot, link);
+}
+
+/* No process can be had: nothing that waits for one was sent. */
+static void http_give_up(Http *http, const char *why)
+{
+    char problem[PATH_MAX + 256];
+
+    (void)snprintf(problem, sizeof(problem), "%s, which asks the platform, cannot be started: %s",
+                   http_helper_program(), why);
+    if (!http->is_failure_told)
+        log_error("%s; tried anew with each request", problem);
+    http->is_failure_told = true;
+    http_move_to_ending(&http->queued);
+    http_end_all(http, false, problem);
+    http_arm(http);
+}
+
+/*
+ * The process has ended, or must: what it owed us will not come. Its zombie is waited for by http_on_tend(). `why` says
+ * what it did.
+ */
+static void http_break(Http *http, const char *why)
+{
+    HttpState state = http->state;
+    char problem[256];
+
+    http->state = HTTP_NONE;
+    (void)event_del(http->readable);
+    (void)event_del(http->writable);
+    (void)event_del(http->again);
+    http_helper_kill(&http->helper);
+    buffer_deinit(&http->input);
+    buffer_deinit(&http->output);
+    http_take_back(http);
+    http->n_handed = 0;
+    http_move_to_ending(&http->handed);
+    http_move_to_ending(&http->cancelling);
+    if (state == HTTP_GREETING) {
+        http_give_up(http, why);
+        return;
+    }
+    log_warning("the process that asks the platform %s; the next request starts another", why);
+    (void)snprintf(problem, sizeof(problem), "the process that asks the platform %s", why);
+    http_end_all(http, true, problem);
+    http_arm(http);
+}
+
+/* A request that was not ended in its time. */
+static void http_on_deadline(evutil_socket_t fd, short what, void *userdata)
+{
+    HttpSlot *slot = userdata;
+    Http *http = slot->http;
+
     (void)fd;
     (void)what;
-    http_drive(userdata);
+    if (slot->stage == HTTP_QUEUED && http->state == HTTP_NONE)
+        http_slot_fail(slot, false,
+                       "the process that asks the platform could not be started in time");
+    else if (slot->stage == HTTP_QUEUED && http->state == HTTP_READY && !http->sending)
+        http_slot_fail(slot, false, "too many requests are under way");
+    else
+        http_break(http, "does not answer in time");
 }
 
-static int http_on_set_timer(CURLM *multi, long timeout_msec, void *userdata)
-{
-    Http *http = userdata;
-    struct timeval timeout = {timeout_msec / 1000, timeout_msec % 1000 * 1000};
+/* ---- reading ---- */
 
-    (void)multi;
-    if (timeout_msec < 0)
-        return event_del(http->timer);
-    return event_add(http->timer, &timeout);
+static char *http_copy(HttpWireBytes bytes)
+{
+    return bytes.data ? strndup(bytes.data, bytes.size) : NULL;
 }
 
-/* CURLMOPT_SOCKETFUNCTION(3): -1 ends the transfers of this handle with an error. */
-static int http_on_set_socket(CURL *easy, curl_socket_t fd, int what, void *userdata,
-                              void *socket_data)
+/* 0, with *ret_slot and *ret_answer when it ended a request that has an owner; or -errno. */
+static int http_take_end(Http *http, const HttpWireFrame *frame, HttpSlot *slot,
+                         HttpSlot **ret_slot, HttpAnswer *ret_answer)
 {
-    Http *http = userdata;
-    struct epoll_event event = {.data.fd = fd};
+    HttpAnswer answer = {
+        .status = frame->status,
+        .is_complete = frame->is_complete,
+        .is_sent = frame->is_sent || !slot->has_body,
+        .retry_after = frame->retry_after,
+        .next_page = http_copy(frame->next_page),
+        .problem = http_copy(frame->problem),
+    };
 
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        /* Before libcurl closes it, but a socket that it did not open is not in the set any more. */
-        (void)epoll_ctl(http->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    assert(http->n_handed > 0);
+    http->n_handed--;
+    if (!slot->is_abandoned) {
+        /* Without memory for it, "no next page" would mean "that is all". */
+        if (frame->next_page.data && !answer.next_page)
+            answer.is_complete = false;
+        *ret_answer = answer;
+        *ret_slot = slot;
         return 0;
     }
-    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-        event.events |= EPOLLIN;
-    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-        event.events |= EPOLLOUT;
-    if (epoll_ctl(http->epoll_fd, socket_data ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) < 0)
-        return -1;
-    (void)curl_multi_assign(http->multi, fd, http); /* "is in the set" */
+    free(answer.next_page);
+    free(answer.problem);
+    http_slot_destroy(slot);
     return 0;
 }
 
-/* ---- one request ---- */
-
-static size_t http_on_answer_body(char *data, size_t size, size_t n, void *userdata)
+static int http_take_piece(HttpSlot *slot, const HttpWireFrame *frame)
 {
-    HttpSlot *slot = userdata;
     int r;
 
-    r = buffer_append(&slot->answer_body, data, size * n);
-    if (r == BUFFER_E_FULL)
-        slot->is_too_big = true;
-    return r == 0 ? size * n : 0;
+    if (slot->is_abandoned)
+        return 0;
+    r = buffer_append(&slot->answer, frame->body.data, frame->body.size);
+    return r > 0 ? -EMSGSIZE : r;
 }
 
-/* Gives the body once, from its first to its last byte: see the head of http.h. */
-static size_t http_on_request_body(char *space, size_t size, size_t n, void *userdata)
+/* -EPROTO for what must not come now. */
+static int http_take(Http *http, const HttpWireFrame *frame, HttpSlot **ret_slot,
+                     HttpAnswer *ret_answer)
 {
-    HttpSlot *slot = userdata;
-    size_t left = secret_size(slot->body) - slot->body_offset;
-    size_t given = left < size * n ? left : size * n;
+    HttpSlot *slot;
 
-    memcpy(space, secret_reveal(slot->body) + slot->body_offset, given);
-    slot->body_offset += given;
-    return given;
-}
-
-static int http_add_header(HttpSlot *slot, const char *header)
-{
-    struct curl_slist *headers = curl_slist_append(slot->headers, header);
-
-    if (!headers)
-        return -ENOMEM;
-    slot->headers = headers;
-    return 0;
-}
-
-static int http_add_headers(HttpSlot *slot, const HttpRequest *request)
-{
-    _cleanup_(buffer_deinit) Buffer line = BUFFER_INIT(HTTP_HEADER_BYTES_MAX);
-    int r;
-
-    r = buffer_append_string(&line, "Authorization: ");
-    if (r == 0)
-        r = buffer_append(&line, secret_reveal(request->authorization),
-                          secret_size(request->authorization));
-    if (r == 0)
-        r = buffer_append(&line, "", 1);
-    if (r != 0)
-        return r < 0 ? r : -EMSGSIZE;
-    r = http_add_header(slot, buffer_data(&line));
-    if (r == 0)
-        r = http_add_header(slot, "Accept: application/json");
-    if (r == 0 && request->body)
-        r = http_add_header(slot, "Content-Type: application/json");
-    if (r == 0 && request->body)
-        r = http_add_header(slot,
-                            "Expect:"); /* no waiting for a 100 that old gateways never send */
-    return r;
-}
-
-/* Keeps the first failure; only a libcurl that was built without a feature has any. */
-#define HTTP_SET(option, value)                                                                    \
-    do {                                                                                           \
-        if (code == CURLE_OK)                                                                      \
-            code = curl_easy_setopt(slot->easy, (option), (value));                                \
-    } while (false)
-
-static CURLcode http_set_request(HttpSlot *slot, const HttpRequest *request)
-{
-    CURLcode code = CURLE_OK;
-
-    HTTP_SET(CURLOPT_URL, request->url);
-    if (request->body) {
-        HTTP_SET(CURLOPT_POST, 1L);
-        HTTP_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)secret_size(request->body));
-        HTTP_SET(CURLOPT_READFUNCTION, http_on_request_body);
-        HTTP_SET(CURLOPT_READDATA, slot);
+    if ((frame->type == HTTP_WIRE_HELLO) != (http->state == HTTP_GREETING))
+        return -EPROTO;
+    if (frame->type == HTTP_WIRE_HELLO) {
+        if (frame->number != HTTP_WIRE_VERSION)
+            return -EPROTO;
+        http->state = HTTP_READY;
+        http->is_failure_told = false;
+        http_arm(http);
+        return 0;
     }
-    HTTP_SET(CURLOPT_CUSTOMREQUEST, request->method);
-    HTTP_SET(CURLOPT_HTTPHEADER, slot->headers);
-    HTTP_SET(CURLOPT_WRITEFUNCTION, http_on_answer_body);
-    HTTP_SET(CURLOPT_WRITEDATA, slot);
-    HTTP_SET(CURLOPT_ERRORBUFFER, slot->error);
-    HTTP_SET(CURLOPT_PRIVATE, slot);
-    HTTP_SET(CURLOPT_SHARE, slot->http->share);
-    return code;
+    slot = http_find_handed(http, frame->id);
+    if (!slot)
+        return -EPROTO;
+    return frame->type == HTTP_WIRE_PIECE ? http_take_piece(slot, frame)
+                                          : http_take_end(http, frame, slot, ret_slot, ret_answer);
 }
 
-static CURLcode http_set_transport(HttpSlot *slot, const HttpRequest *request)
+/* Some bytes from the socket. 0, or -errno: -EAGAIN when there are none, -EPIPE when there will be none. */
+static int http_receive(Http *http, size_t *budget)
 {
-    bool is_tls = strncmp(request->url, "https:", 6) == 0;
-    usec_t connect = request->timeout < HTTP_CONNECT_USEC ? request->timeout : HTTP_CONNECT_USEC;
-    bool is_fresh = clock_boottime() < slot->http->fresh_until;
-    CURLcode code = CURLE_OK;
+    size_t size = HTTP_TURN_BYTES_MAX < *budget ? HTTP_TURN_BYTES_MAX : *budget;
+    char *space;
+    ssize_t n;
+    int r;
 
-    HTTP_SET(CURLOPT_PROTOCOLS_STR, is_tls ? "https" : "http");
-    HTTP_SET(CURLOPT_FOLLOWLOCATION, 0L);
-    HTTP_SET(CURLOPT_NOSIGNAL, 1L);
-    HTTP_SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name lookup that hangs in its thread */
-    HTTP_SET(CURLOPT_USERAGENT, HTTP_USER_AGENT);
-    HTTP_SET(CURLOPT_TIMEOUT_MS, (long)(request->timeout / USEC_PER_MSEC));
-    HTTP_SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(connect / USEC_PER_MSEC));
-    HTTP_SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    /* TLS tells at once whether connections can be shared; without it that shows in the first answer only. */
-    HTTP_SET(CURLOPT_PIPEWAIT, is_tls ? 1L : 0L);
-    HTTP_SET(CURLOPT_SSL_VERIFYPEER, 1L);
-    HTTP_SET(CURLOPT_SSL_VERIFYHOST, 2L);
-    HTTP_SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    /* Of no matter where it fails: a TLS library without such a cache reads the file each time. */
-    (void)curl_easy_setopt(slot->easy, CURLOPT_CA_CACHE_TIMEOUT,
-                           is_fresh ? 0L : (long)(HTTP_CA_CACHE_USEC / USEC_PER_SEC));
-    /* The named authority alone: what else the system trusts must not speak for this platform. */
-    if (request->ca_file)
-        HTTP_SET(CURLOPT_CAINFO, request->ca_file);
-    if (request->ca_file || slot->http->has_ca_bundle)
-        HTTP_SET(CURLOPT_CAPATH, NULL);
-    if (!is_tls) /* only ever a loopback address: its secrets must not go to a proxy */
-        HTTP_SET(CURLOPT_PROXY, "");
-    return code;
+    r = buffer_reserve(&http->input, size, &space);
+    if (r != 0)
+        return r < 0 ? r : -EPROTO;
+    n = recv(http->helper.socket, space, size, MSG_DONTWAIT);
+    if (n <= 0)
+        return n == 0 || errno == ECONNRESET ? -EPIPE : error_errno();
+    buffer_commit(&http->input, (size_t)n);
+    *budget -= (size_t)n;
+    return 0;
 }
+
+/*
+ * Goes on with what has come, until there is no more, HTTP_TURN_BYTES_MAX were read, or one request has ended: reading
+ * what it says is work too, and clients wait. The rest has its turn after them.
+ */
+static int http_read(Http *http)
+{
+    size_t budget = HTTP_TURN_BYTES_MAX;
+
+    for (;;) {
+        HttpSlot *slot = NULL;
+        HttpAnswer answer;
+        HttpWireFrame frame;
+        size_t size;
+        int r = http_wire_parse(&http->input, HTTP_WIRE_NEAR, &frame, &size);
+
+        if (r == HTTP_WIRE_E_BROKEN)
+            return -EPROTO;
+        if (r == HTTP_WIRE_E_MORE) {
+            r = budget > 0 ? http_receive(http, &budget) : -EAGAIN;
+            if (r < 0)
+                return r == -EAGAIN || r == -EINTR ? 0 : r;
+            continue;
+        }
+        r = http_take(http, &frame, &slot, &answer);
+        if (r < 0)
+            return r;
+        buffer_consume(&http->input, size);
+        if (buffer_size(&http->input) == 0)
+            buffer_clear(&http->input);
+        if (slot) {
+            (void)event_add(http->again, &http_next_turn);
+            http_arm(http); /* one more may be handed over */
+            http_slot_finish(slot, &answer);
+            return 0;
+        }
+    }
+}
+
+static const char *http_words(int error)
+{
+    if (error == -EPIPE)
+        return "has ended";
+    return error == -EPROTO || error == -EMSGSIZE ? "said what it must not say" : error_text(error);
+}
+
+static void http_on_readable(evutil_socket_t fd, short what, void *userdata)
+{
+    Http *http = userdata;
+    int r;
+
+    (void)fd;
+    (void)what;
+    r = http_read(http);
+    if (r < 0)
+        http_break(http, http_words(r));
+}
+
+/* ---- writing ---- */
+
+/* What is next on its way; nothing when there is nothing. 0 or -errno. */
+static int http_next_frame(Http *http)
+{
+    HttpSlot *slot;
+    int r = 0;
+
+    if (http->is_connections_due) {
+        r = http_wire_put_number(&http->output, HTTP_WIRE_CONNECTIONS, http->n_connections);
+        http->is_connections_due = r != 0;
+    } else if ((slot = TAILQ_FIRST(&http->cancelling))) {
+        r = http_wire_put_cancel(&http->output, slot->id);
+        if (r == 0)
+            http_slot_set_stage(slot, HTTP_CANCELLED);
+    } else if ((slot = TAILQ_FIRST(&http->queued)) && http->n_handed < HTTP_REQUESTS_MAX) {
+        http_slot_set_stage(slot, HTTP_SENDING);
+        http->sending = slot;
+        http->n_body_sent = 0;
+    }
+    return r > 0 ? -EMSGSIZE : r;
+}
+
+/* The head of a request stays, for another process, until the last byte has gone: so it is not consumed but skipped. */
+static size_t http_pieces(Http *http, size_t max, struct iovec pieces[2])
+{
+    const Buffer *head = http->sending ? &http->sending->head : &http->output;
+    size_t skip = http->n_body_sent, size = buffer_size(head), n = 0;
+    size_t body = http->sending ? secret_size(http->sending->body) : 0;
+
+    if (skip < size) {
+        pieces[n].iov_base = buffer_data(head) + skip;
+        pieces[n].iov_len = size - skip < max ? size - skip : max;
+        max -= pieces[n++].iov_len;
+        skip = size;
+    }
+    skip -= size;
+    if (skip < body && max > 0) {
+        pieces[n].iov_base = (char *)secret_reveal(http->sending->body) + skip;
+        pieces[n].iov_len = body - skip < max ? body - skip : max;
+        n++;
+    }
+    return n;
+}
+
+/* The frame has gone, whole. */
+static void http_frame_done(Http *http)
+{
+    HttpSlot *slot = http->sending;
+
+    http->n_body_sent = 0;
+    http->sending = NULL;
+    buffer_clear(&http->output);
+    if (!slot)
+        return;
+    http->n_handed++;
+    http_slot_set_stage(slot, slot->is_abandoned ? HTTP_CANCELLING : HTTP_HANDED);
+    buffer_deinit(&slot->head);
+    slot->body = secret_unref(slot->body);
+}
+
+static int http_write(Http *http)
+{
+    size_t budget = HTTP_TURN_BYTES_MAX;
+
+    while (budget > 0) {
+        struct iovec pieces[2];
+        struct msghdr message = {.msg_iov = pieces};
+        ssize_t n;
+        int r;
+
+        if (!http->sending && buffer_size(&http->output) == 0) {
+            r = http_next_frame(http);
+            if (r < 0)
+                return r;
+        }
+        message.msg_iovlen = http_pieces(http, budget, pieces);
+        if (message.msg_iovlen == 0)
+            return -EAGAIN; /* nothing more to say */
+        n = sendmsg(http->helper.socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0)
+            return error_errno();
+        http->n_body_sent += (size_t)n;
+        budget -= (size_t)n;
+        if (http_pieces(http, 1, pieces) == 0)
+            http_frame_done(http);
+    }
+    return 0;
+}
+
+static void http_on_writable(evutil_socket_t fd, short what, void *userdata)
+{
+    Http *http = userdata;
+    int r;
+
+    (void)fd;
+    (void)what;
+    r = http_write(http);
+    /*
+     * Who does not listen any more may have said something before, and the reading end of the socket tells the rest:
+     * answers, and then the end.
+     */
+    if (r == -EPIPE || r == -ECONNRESET)
+        return;
+    if (r < 0 && r != -EAGAIN && r != -EINTR) {
+        http_break(http, http_words(r));
+        return;
+    }
+    http_arm(http);
+}
+
+/* ---- the process ---- */
+
+static int http_start_helper(Http *http)
+{
+    int r;
+
+    http->next_start = clock_add(clock_boottime(), HTTP_START_PAUSE_USEC);
+    r = http_helper_start(&http->helper);
+    if (r < 0)
+        return r;
+    http->state = HTTP_GREETING;
+    http->is_connections_due = true;
+    buffer_init(&http->input, HTTP_WIRE_TO_NEAR_BYTES_MAX + HTTP_TURN_BYTES_MAX);
+    buffer_init(&http->output, HTTP_WIRE_PREFIX_BYTES + 64);
+    if (event_assign(http->readable, http->base, http->helper.socket, EV_READ | EV_PERSIST,
+                     http_on_readable, http) < 0 ||
+        event_assign(http->writable, http->base, http->helper.socket, EV_WRITE, http_on_writable,
+                     http) < 0 ||
+        event_add(http->readable, NULL) < 0)
+        return -ENOMEM;
+    log_debug("started %s as process %d", http_helper_program(), (int)http->helper.pid);
+    return 0;
+}
+
+static void http_on_tend(evutil_socket_t fd, short what, void *userdata)
+{
+    Http *http = userdata;
+    int r = 0;
+
+    (void)fd;
+    (void)what;
+    if (!http_helper_reap(&http->helper)) {
+        http->next_start = clock_add(clock_boottime(), HTTP_START_PAUSE_USEC);
+        http_arm(http);
+        return;
+    }
+    if (TAILQ_EMPTY(&http->queued))
+        return;
+    if (clock_boottime() <
+        http->next_start) { /* the loop counts from the turn in which a timer is added */
+        http_arm(http);
+        return;
+    }
+    r = http_start_helper(http);
+    if (r == 0)
+        return;
+    if (http->state == HTTP_GREETING)
+        http_break(http, error_text(r));
+    else
+        http_give_up(http, error_text(r));
+}
+
+/* ---- what the header says ---- */
 
 int http_start(Http *http, const HttpRequest *request, HttpHandler handler, void *userdata,
                HttpSlot **ret_slot)
 {
-    _cleanup_(http_slot_freep) HttpSlot *slot = NULL;
+    struct timeval timeout = http_timeval(clock_add(request->timeout, HTTP_GRACE_USEC));
+    HttpSlot *slot;
     int r;
 
     slot = malloc(sizeof(*slot));
@@ -294,26 +618,27 @@ int http_start(Http *http, const HttpRequest *request, HttpHandler handler, void
         return -ENOMEM;
     *slot = (HttpSlot){
         .http = http,
+        .id = ++http->last_id,
+        .head = BUFFER_INIT(HTTP_WIRE_TO_FAR_BYTES_MAX),
         .body = secret_ref(request->body),
-        .answer_body = BUFFER_INIT(HTTP_BODY_BYTES_MAX),
+        .has_body = request->body,
+        .answer = BUFFER_INIT(HTTP_BODY_BYTES_MAX),
         .handler = handler,
         .userdata = userdata,
     };
     http->n_slots++;
-    slot->easy = curl_easy_init();
-    if (!slot->easy)
-        return -ENOMEM;
-    r = http_add_headers(slot, request);
-    if (r < 0)
-        return r;
-    if (http_set_request(slot, request) != CURLE_OK ||
-        http_set_transport(slot, request) != CURLE_OK)
-        return -ENOTSUP;
-    if (event_add(http->start, &http_next_turn) < 0)
-        return -ENOMEM;
-    TAILQ_INSERT_TAIL(&http->starting, slot, link);
-    slot->is_starting = true;
-    *ret_slot = TAKE_PTR(slot);
+    slot->deadline = evtimer_new(http->base, http_on_deadline, slot);
+    r = slot->deadline ? http_wire_put_request(&slot->head, slot->id, request) : -ENOMEM;
+    if (r == 0 && event_add(slot->deadline, &timeout) < 0)
+        r = -ENOMEM;
+    if (r != 0) {
+        http_slot_abandon(slot);
+        http_slot_destroy(slot);
+        return r < 0 ? r : -EMSGSIZE;
+    }
+    http_slot_set_stage(slot, HTTP_QUEUED);
+    http_arm(http);
+    *ret_slot = slot;
     return 0;
 }
 
@@ -321,226 +646,60 @@ HttpSlot *http_slot_free(HttpSlot *slot)
 {
     if (!slot)
         return NULL;
-    if (slot->is_starting)
-        TAILQ_REMOVE(&slot->http->starting, slot, link);
-    if (slot->is_added)
-        (void)curl_multi_remove_handle(slot->http->multi, slot->easy);
-    if (slot->easy)
-        curl_easy_cleanup(slot->easy);
-    curl_slist_free_all(slot->headers);
-    secret_unref(slot->body);
-    buffer_deinit(&slot->answer_body);
-    assert(slot->http->n_slots > 0);
-    slot->http->n_slots--;
-    free(slot);
-    return NULL;
-}
-
-/* ---- the answer ---- */
-
-static usec_t http_retry_after(CURL *easy)
-{
-    curl_off_t seconds = 0;
-
-    /* Seconds or a date, as seconds from now. */
-    if (curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds) != CURLE_OK || seconds <= 0)
-        return 0;
-    if ((usec_t)seconds > RETRY_AFTER_MAX_USEC / USEC_PER_SEC)
-        return RETRY_AFTER_MAX_USEC;
-    return (usec_t)seconds * USEC_PER_SEC;
-}
-
-/* NULL in *ret_token when there is none: but only when that is sure, since no next page means "that is all". */
-static int http_next_page(CURL *easy, char **ret_token)
-{
-    struct curl_header *header;
-    const char *value;
-    CURLHcode code;
-
-    code = curl_easy_header(easy, "Elements-Next-Page-Token", 0, CURLH_HEADER, -1, &header);
-    if (code != CURLHE_OK && code != CURLHE_MISSING && code != CURLHE_NOHEADERS)
-        return -EIO;
-    if (code != CURLHE_OK)
-        return 0;
-    /* libcurl 7.88 gives the end of the line as the value of an empty header. */
-    value = header->value + strspn(header->value, " \t\r\n");
-    if (!*value)
-        return 0;
-    *ret_token = strdup(value);
-    return *ret_token ? 0 : -ENOMEM;
-}
-
-static char *http_problem(const HttpSlot *slot, CURLcode code)
-{
-    char *problem;
-    int r;
-
-    if (code == CURLE_OK)
+    http_slot_abandon(slot);
+    switch (slot->stage) {
+    case HTTP_QUEUED:
+    case HTTP_ENDING:
+        http_slot_destroy(slot);
         return NULL;
-    if (slot->is_too_big)
-        r = asprintf(&problem, "the answer is larger than %d MiB",
-                     HTTP_BODY_BYTES_MAX / 1024 / 1024);
-    else if (code == CURLE_SEND_FAIL_REWIND)
-        r = asprintf(&problem, "the connection broke while the request was being sent");
-    else
-        r = asprintf(&problem, "%s", *slot->error ? slot->error : curl_easy_strerror(code));
-    return r < 0 ? NULL : problem;
-}
-
-static void http_finish(HttpSlot *slot, CURLcode code)
-{
-    HttpHandler handler = slot->handler;
-    void *userdata = slot->userdata;
-    HttpAnswer answer = {
-        .is_complete = code == CURLE_OK,
-        .is_sent = !slot->body || slot->body_offset > 0,
-        .body = slot->answer_body,
-        .problem = http_problem(slot, code),
-    };
-    long status = 0;
-
-    (void)curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
-    answer.status = (int)status;
-    if (status != 0) {
-        answer.retry_after = http_retry_after(slot->easy);
-        if (http_next_page(slot->easy, &answer.next_page) < 0)
-            answer.is_complete = false;
+    case HTTP_SENDING: /* the frame must go on to its end, then the other process is told */
+        return NULL;
+    case HTTP_HANDED:
+        http_slot_set_stage(slot, HTTP_CANCELLING);
+        http_arm(slot->http);
+        return NULL;
+    case HTTP_CANCELLING:
+    case HTTP_CANCELLED:
+        break;
     }
-    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
-        slot->http->fresh_until = clock_add(clock_boottime(), HTTP_CA_CACHE_USEC);
-    slot->answer_body = BUFFER_INIT(HTTP_BODY_BYTES_MAX);
-    http_slot_free(slot);
-    handler(userdata, &answer);
-    buffer_deinit(&answer.body);
-    free(answer.next_page);
-    free(answer.problem);
-}
-
-/* A handler may start and cancel requests: each turn asks libcurl anew. */
-static void http_finish_all(Http *http)
-{
-    CURLMsg *message;
-    int n_left;
-
-    while ((message = curl_multi_info_read(http->multi, &n_left))) {
-        CURLcode code = message->data.result;
-        char *slot = NULL;
-
-        if (message->msg != CURLMSG_DONE)
-            continue;
-        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &slot);
-        http_finish((HttpSlot *)slot, code);
-    }
-}
-
-/* Hands the next request to libcurl. */
-static void http_on_start(evutil_socket_t fd, short what, void *userdata)
-{
-    Http *http = userdata;
-    HttpSlot *slot = TAILQ_FIRST(&http->starting);
-
-    (void)fd;
-    (void)what;
-    if (!slot)
-        return;
-    TAILQ_REMOVE(&http->starting, slot, link);
-    slot->is_starting = false;
-    /* An event that was added before can be added again. */
-    if (!TAILQ_EMPTY(&http->starting))
-        (void)event_add(http->start, &http_next_turn);
-    slot->is_added = curl_multi_add_handle(http->multi, slot->easy) == CURLM_OK;
-    if (slot->is_added)
-        http_drive(http); /* not by the timer, which each addition would put off */
-    else
-        http_finish(slot, CURLE_OUT_OF_MEMORY);
-}
-
-/* ---- the multi handle ---- */
-
-static int http_init_library(void)
-{
-    static bool is_initialised = false;
-
-    if (is_initialised)
-        return 0;
-    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, http_free_memory, http_realloc, strdup,
-                             calloc) != CURLE_OK)
-        return -ENOMEM;
-    is_initialised = true;
-    return 0;
-}
-
-/*
- * Whether the system's certificates are in one file. libcurl keeps what it read of a file, but of nothing once a
- * directory is named too, as it is in Debian's build: then each connection reads all of them, 28 ms on the loop. Both hold
- * the same certificates, update-ca-certificates(8) sees to that.
- */
-static bool http_has_ca_bundle(void)
-{
-    const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
-
-    return version->age >= CURLVERSION_SEVENTH && version->cainfo &&
-           access(version->cainfo, R_OK) == 0;
+    assert(!"a slot is freed once");
+    return NULL;
 }
 
 void http_set_connections(Http *http, unsigned n_connections)
 {
-    static const CURLMoption options[] = {
-        CURLMOPT_MAX_HOST_CONNECTIONS,
-        CURLMOPT_MAX_TOTAL_CONNECTIONS,
-        CURLMOPT_MAXCONNECTS,
-    };
-
-    for (size_t i = 0; i < N_ELEMENTS(options); i++) {
-        CURLMcode code = curl_multi_setopt(http->multi, options[i], (long)n_connections);
-
-        assert(code == CURLM_OK); /* they are older than what we build with, and take any number */
-    }
-}
-
-static int http_set_options(Http *http)
-{
-    if (curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, http_on_set_socket) != CURLM_OK ||
-        curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http) != CURLM_OK ||
-        curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, http_on_set_timer) != CURLM_OK ||
-        curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http) != CURLM_OK ||
-        curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX) != CURLM_OK)
-        return -ENOTSUP;
-    return 0;
+    http->n_connections = n_connections;
+    http->is_connections_due = true;
+    http_arm(http);
 }
 
 int http_new(struct event_base *base, unsigned n_connections, Http **ret_http)
 {
     _cleanup_(http_freep) Http *http = NULL;
-    int r;
 
-    r = http_init_library();
-    if (r < 0)
-        return r;
     http = malloc(sizeof(*http));
     if (!http)
         return -ENOMEM;
-    *http = (Http){.epoll_fd = -1, .has_ca_bundle = http_has_ca_bundle()};
-    TAILQ_INIT(&http->starting);
-    http->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (http->epoll_fd < 0)
-        return error_errno();
-    http->sockets = event_new(base, http->epoll_fd, EV_READ | EV_PERSIST, http_on_sockets, http);
-    http->timer = evtimer_new(base, http_on_timer, http);
-    http->start = evtimer_new(base, http_on_start, http);
-    http->multi = curl_multi_init();
-    http->share = curl_share_init();
-    if (!http->sockets || !http->timer || !http->start || !http->multi || !http->share ||
-        event_add(http->sockets, NULL) < 0)
+    *http = (Http){.base = base, .helper = HTTP_HELPER_INIT, .n_connections = n_connections};
+    TAILQ_INIT(&http->queued);
+    TAILQ_INIT(&http->handed);
+    TAILQ_INIT(&http->cancelling);
+    TAILQ_INIT(&http->ending);
+    http->tend = evtimer_new(base, http_on_tend, http);
+    http->again = event_new(base, -1, 0, http_on_readable, http);
+    /* Of which socket is said when there is one. */
+    http->readable = event_new(base, -1, 0, http_on_readable, http);
+    http->writable = event_new(base, -1, 0, http_on_writable, http);
+    if (!http->tend || !http->again || !http->readable || !http->writable)
         return -ENOMEM;
-    /* Of no matter where it fails: then each connection has a whole handshake. */
-    (void)curl_share_setopt(http->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    r = http_set_options(http);
-    if (r < 0)
-        return r;
-    http_set_connections(http, n_connections);
     *ret_http = TAKE_PTR(http);
     return 0;
+}
+
+static void http_free_event(struct event *event)
+{
+    if (event)
+        event_free(event);
 }
 
 Http *http_free(Http *http)
@@ -548,18 +707,17 @@ Http *http_free(Http *http)
     if (!http)
         return NULL;
     assert(http->n_slots == 0);
-    /* Closing connections calls back for their sockets and the timer. */
-    if (http->multi)
-        (void)curl_multi_cleanup(http->multi);
-    if (http->share)
-        (void)curl_share_cleanup(http->share);
-    if (http->sockets)
-        event_free(http->sockets);
-    if (http->timer)
-        event_free(http->timer);
-    if (http->start)
-        event_free(http->start);
-    closep(&http->epoll_fd);
+    http_free_event(http->tend);
+    http_free_event(http->again);
+    http_free_event(http->readable);
+    http_free_event(http->writable);
+    http_helper_deinit(&http->helper);
+    http_take_back(http);
+    http_move_to_ending(&http->handed);
+    http_move_to_ending(&http->cancelling);
+    assert(TAILQ_EMPTY(&http->ending) && TAILQ_EMPTY(&http->queued));
+    buffer_deinit(&http->input);
+    buffer_deinit(&http->output);
     free(http);
     return NULL;
 }

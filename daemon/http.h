@@ -1,64 +1,40 @@
 #pragma once
 
 /*
- * HTTP: a request in, an answer out, on the loop. The one place where libcurl is used.
+ * HTTP: a request in, an answer out, on the loop.
  *
- * A wall: it knows nothing else of the daemon, so that it can become a process of its own. One multi
- * handle, connections reused, HTTP/2 where the server offers it, no redirects, TLS verified, bodies bounded.
+ * A wall: it knows nothing else of the daemon, and behind it is another process, elementd-http (fetch/), which is
+ * started with the first request and holds all that has to do with the network. What that process says is believed as
+ * far as an answer of the platform is: a frame that breaks a rule ends it, and so does a request that gets no answer.
  *
- * A request is sent once. libcurl repeats a request on a fresh connection when a reused one turns out to be dead; that it
- * cannot do here once a byte of the body has left, since the body cannot be rewound. So for a request with a
- * body `is_sent` tells whether the server can have acted on it.
+ * A request is sent once: libcurl is kept from repeating one (fetch/fetch.h), and when the process has ended, nobody
+ * repeats what had been handed over to it whole. Such a request with a body counts as sent (`is_sent`), and its outcome as
+ * unknown; one that was not handed over waits for the next process.
  *
- * Limits: HTTP_BODY_BYTES_MAX, HTTP_HEADER_BYTES_MAX
- * Source: libcurl-multi(3), CURLMOPT_SOCKETFUNCTION(3), CURLOPT_SEEKFUNCTION(3)
+ * Limits: HTTP_REQUESTS_MAX, HTTP_REQUEST_BODY_BYTES_MAX, HTTP_BODY_BYTES_MAX, HTTP_TURN_BYTES_MAX,
+ * HTTP_START_PAUSE_USEC, HTTP_GRACE_USEC
  */
 
 #include <event2/event.h>
-#include <stdbool.h>
 
-#include "base/buffer.h"
-#include "base/clock.h"
-#include "base/secret.h"
+#include "base/cleanup.h"
+#include "fetch/http_message.h"
 
 typedef struct Http Http;
 typedef struct HttpSlot HttpSlot;
 
-/* All is borrowed for the call of http_start() alone, but `body`, of which a reference is taken. */
-typedef struct HttpRequest {
-    const char *method;
-    const char *url;             /* https, or http to a loopback address */
-    const Secret *authorization; /* value of the Authorization header */
-    Secret *body;                /* JSON, or NULL */
-    const char *ca_file;         /* NULL: the system's certificates */
-    usec_t timeout;              /* for all of it, from connecting to the last byte */
-} HttpRequest;
-
-typedef struct HttpAnswer {
-    int status;       /* 0: none came */
-    bool is_complete; /* the body is all that the server announced; false when there is no answer */
-    bool is_sent;     /* the server can have seen the request's body */
-    Buffer body;      /* what came of it */
-    usec_t retry_after; /* 0: none; at most RETRY_AFTER_MAX_USEC */
-    char *next_page;    /* value of Elements-Next-Page-Token, or NULL */
-    char *problem;      /* why there is no whole answer, in words; NULL when there is one */
-} HttpAnswer;
-
-/* Called on the loop, never before http_start() returns. The slot is gone. `answer` is the caller's until the return. */
-typedef void (*HttpHandler)(void *userdata, HttpAnswer *answer);
-
-/* At most `n_connections` connections are open. Initialises libcurl. 0 or -errno. */
+/* At most `n_connections` connections are open. 0 or -errno. */
 int http_new(struct event_base *base, unsigned n_connections, Http **ret_http);
 
 /* From now on at most so many; those that are open beyond that close when they are idle. */
 void http_set_connections(Http *http, unsigned n_connections);
 
-/* All slots must be gone. NULL is fine. Returns NULL. */
+/* All slots must be gone. Ends the other process. NULL is fine. Returns NULL. */
 Http *http_free(Http *http);
 
 DEFINE_FREEP(Http, http_free)
 
-/* 0 or -errno: then nothing was sent and the handler is not called. */
+/* 0 or -errno: then nothing was sent and the handler is not called. Starts no process itself: the loop does. */
 int http_start(Http *http, const HttpRequest *request, HttpHandler handler, void *userdata,
                HttpSlot **ret_slot);
 

@@ -5,6 +5,7 @@ prefix       ?= $(PREFIX)
 exec_prefix  ?= $(prefix)
 bindir       ?= $(exec_prefix)/bin
 sbindir      ?= $(exec_prefix)/sbin
+libexecdir   ?= $(exec_prefix)/libexec
 libdir       ?= $(exec_prefix)/lib
 includedir   ?= $(prefix)/include
 datarootdir  ?= $(prefix)/share
@@ -25,7 +26,7 @@ INSTALL_PROGRAM ?= $(INSTALL) -m 0755
 INSTALL_DATA    ?= $(INSTALL) -m 0644
 
 # A file NAME.in becomes BUILD/NAME with the folders filled in.
-SUBSTITUTED := bindir sbindir libdir includedir datadir prefix exec_prefix
+SUBSTITUTED := bindir sbindir libexecdir libdir includedir datadir prefix exec_prefix
 $(BUILD)/%: %.in FORCE
 	@mkdir -p $(@D)
 	sed $(foreach name,$(SUBSTITUTED),-e 's|@$(name)@|$($(name))|g') -e 's|@VERSION@|$(VERSION)|g' $< > $@
@@ -57,6 +58,7 @@ put_to = $(INSTALL) -d '$(DESTDIR)$(dir $(2))' && $(INSTALL_DATA) $(1) '$(DESTDI
 install: $(PROGRAMS) $(if $(CTL_SRCS),$(BUILD)/installed/elementctl) $(UNITS) $(SYSUSERS) $(TMPFILES) \
          $(CATALOGS) $(PCFILES) $(MANPAGES) $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP) ## install below PREFIX (and DESTDIR)
 	$(call put,$(INSTALL_PROGRAM),$(filter %/elementd,$(PROGRAMS)),$(sbindir))
+	$(call put,$(INSTALL_PROGRAM),$(filter %/elementd-http,$(PROGRAMS)),$(libexecdir)/elementd)
 	$(call put,$(INSTALL_PROGRAM),$(if $(CTL_SRCS),$(BUILD)/installed/elementctl),$(bindir))
 	$(call put,$(INSTALL_PROGRAM),$(LIBRARY:%=%.0.0.0),$(libdir))
 	$(if $(LIBRARY),ln -sf libelementd.so.0.0.0 '$(DESTDIR)$(libdir)/libelementd.so.0')

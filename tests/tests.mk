@@ -18,7 +18,8 @@ TEST_OBJS      := $(BROKEN_PLANS) $(call objs,$(UNIT_SRCS) $(UNIT_HELP) $(FUZZ_S
 
 # A unit program is its test_*.c, the other files of tests/unit/ (helpers that all of
 # them may use) and what it needs of the house, the client and its library.
-$(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(call objs,$(UNIT_HELP)) $(CTL) $(HOUSE) $(LIBRARY)
+# Some of them start elementd-http.
+$(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(call objs,$(UNIT_HELP)) $(CTL) $(HOUSE) $(LIBRARY) | $(BUILD)/elementd-http
 	$(call say,LINK)$(LINK) -pie -o $@ $(filter-out %.so,$^) $(if $(LIBRARY),-L$(BUILD) -lelementd) $(TEST_LIBS) \
 	    '-Wl,-rpath,$$ORIGIN/../..'
 
@@ -46,8 +47,9 @@ $(BUILD)/tests/torture/plan-no-look-up.o: OBJ_FLAGS := -DPLAN_TEST_NO_LOOK_UP
 $(BROKEN_PLANS): daemon/plan.c $(BUILD)/.flags
 	@mkdir -p $(@D)
 	$(call say,CC  )$(COMPILE) $(WERROR_FLAG) $(OBJ_FLAGS) -MMD -MP -c -o $@ $<
-$(BROKEN_DAEMONS): $(BUILD)/tests/torture/elementd-%: $(BUILD)/daemon/main.o $(BUILD)/tests/torture/plan-%.o $(HOUSE)
+$(BROKEN_DAEMONS): $(BUILD)/tests/torture/elementd-%: $(BUILD)/daemon/main.o $(BUILD)/tests/torture/plan-%.o $(HOUSE) | $(BUILD)/elementd-http
 	$(call say,LINK)$(LINK) -pie -o $@ $^ $(HOUSE_LIBS)
+	@ln -sf ../../elementd-http $(@D)/elementd-http
 
 .PHONY: tests
 tests: all $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(BENCH_PROGRAMS) $(FAULTS) $(BROKEN_DAEMONS) ## build the tests without running them
@@ -137,11 +139,11 @@ bench: ## measure against others of its kind (BENCHMARKS="start" for some)
 
 # --- Lint and format -----------------------------------------------------------
 
-C_DIRS  := base systemd config ipc ipc/client daemon examples $(addprefix tests/,unit sandbox fuzz faults bench)
+C_DIRS  := base systemd config ipc ipc/client fetch daemon examples $(addprefix tests/,unit sandbox fuzz faults bench)
 C_FILES := $(foreach dir,$(C_DIRS),$(wildcard $(dir)/*.c $(dir)/*.h))
 
 # clang-tidy is clang, and need not know what gcc hardens.
-LINT_FLAGS = -std=gnu17 -D_GNU_SOURCE -DELEMENTD_VERSION="$(VERSION)" -I. $(PKG_CFLAGS)
+LINT_FLAGS = -std=gnu17 -D_GNU_SOURCE -DELEMENTD_VERSION="$(VERSION)" -DELEMENTD_LIBEXECDIR="/" -I. $(PKG_CFLAGS)
 
 .PHONY: lint format
 lint: ## clang-tidy, cppcheck and shellcheck (LINTERS="tidy" for one of them)

@@ -312,7 +312,8 @@ def start_as(site, uid):
     """elementd as another user, to whom all of the host belongs but what the test says."""
     program = site.directory / "elementd"
     if not program.exists():
-        shutil.copy(BUILD / "elementd", program)
+        for name in ("elementd", "elementd-http"):
+            shutil.copy(BUILD / name, site.directory / name)
     process = Process([program, f"--root={site.root}"], site.directory / "elementd.log", prepare=lambda: drop(uid, uid))
     site.daemons.append(Daemon(site, process, None))
     return site.daemon

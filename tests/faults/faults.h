@@ -20,6 +20,9 @@
  * is meant, count how many from there on; without it, all of them. Calls are counted by each rule for itself
  * and from when it was read.
  *
+ * elementd and the elementd-http that it starts are one program here: with $ELEMENTD_FAULTS_FILE their calls are
+ * counted together (in files beside that one), and what kills the one kills the other.
+ *
  * $ELEMENTD_FAULTS_LOG names a file to which each call is added before it is carried out, as one line:
  *
  *     boot-time microseconds, thread, function, object, bytes, verdict (separated by tabs)
@@ -64,13 +67,15 @@ typedef struct FaultsRule {
     size_t short_max;    /* SIZE_MAX: all */
     int error;           /* 0: none */
     FaultsKill kill;
-    _Atomic int64_t n_seen;
+    _Atomic int64_t *n_seen;
 } FaultsRule;
 
 typedef struct FaultsTable {
     FaultsRule rules[FAULTS_RULES_MAX];
     size_t n_rules;
-    bool has_path; /* some rule asks for the object */
+    bool has_path;           /* some rule asks for the object */
+    _Atomic int64_t *n_seen; /* of each rule; shared with the other process where there is one */
+    _Atomic int64_t n_seen_alone[FAULTS_RULES_MAX];
 } FaultsTable;
 
 /* What is to happen to one call. */
@@ -85,7 +90,7 @@ typedef struct FaultsVerdict {
 
 /* ---- rules.c: pure, but for the counters ---- */
 
-/* Adds the rules of `text`, which it cuts to pieces. 0, or -1 with *ret_wrong the piece that makes no sense. */
+/* Adds the rules of `text`, which it cuts to pieces; `n_seen` is set already. 0, or -1 with *ret_wrong the piece that makes no sense. */
 int faults_rules_parse(FaultsTable *table, char *text, const char **ret_wrong);
 
 void faults_rules_apply(FaultsTable *table, const char *function, const char *object,

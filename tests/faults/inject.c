@@ -40,6 +40,38 @@ static void inject_fail(const char *what, const char *about)
     _exit(INJECT_EXIT_STATUS);
 }
 
+/* elementd-http is a part of the elementd that started it. */
+static bool inject_is_part(void)
+{
+    return strcmp(program_invocation_short_name, "elementd-http") == 0;
+}
+
+static pid_t inject_whole(void)
+{
+    return inject_is_part() ? getppid() : getpid();
+}
+
+/* Where the calls of both are counted, for these rules; without it each counts its own. */
+static void inject_share_counters(FaultsTable *table)
+{
+    char path[FAULTS_OBJECT_MAX];
+    size_t size = sizeof(table->n_seen_alone);
+    void *memory = MAP_FAILED;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s.%d.%llu.%lld.%ld.seen", inject_file, (int)inject_whole(),
+                   (unsigned long long)inject_stat.st_ino, (long long)inject_stat.st_mtim.tv_sec,
+                   inject_stat.st_mtim.tv_nsec);
+    fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return;
+    if (syscall(SYS_ftruncate, fd, size) == 0)
+        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    (void)syscall(SYS_close, fd);
+    if (memory != MAP_FAILED)
+        table->n_seen = memory;
+}
+
 /* A table is never freed: another thread may be looking at it, and there are few. */
 static void inject_read(const char *text)
 {
@@ -53,6 +85,7 @@ static void inject_read(const char *text)
                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (table == MAP_FAILED)
         inject_fail("mmap", strerrorname_np(errno));
+    table->n_seen = table->n_seen_alone;
     copy = (char *)(table + 1);
     memcpy(copy, text ? text : "", size);
     copy[size] = ' ';
@@ -61,6 +94,7 @@ static void inject_read(const char *text)
 
         if (fd >= 0) {
             (void)fstat(fd, &inject_stat);
+            inject_share_counters(table);
             n = syscall(SYS_read, fd, copy + size + 1, (size_t)INJECT_FILE_MAX);
             (void)syscall(SYS_close, fd);
         }
@@ -212,6 +246,8 @@ static void inject_log(const char *function, const char *object, size_t size,
 
 static void inject_die(void)
 {
+    if (inject_is_part() && getppid() > 1)
+        (void)syscall(SYS_kill, getppid(), SIGKILL);
     (void)syscall(SYS_kill, getpid(), SIGKILL);
     for (;;)
         (void)pause();

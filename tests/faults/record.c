@@ -84,6 +84,10 @@ void faults_record(const FaultsDeed *deed)
     if (offset < 0)
         offset = syscall(SYS_lseek, deed->file_fd, 0, SEEK_CUR) - deed->result;
     faults_format_object(deed->fd, deed->path, object);
+    if (is_socket && strcmp(object, "unix:") == 0) {
+        errno = saved; /* without a name: what elementd and elementd-http say to each other */
+        return;
+    }
     if (deed->from)
         faults_format_object(deed->from_fd, deed->from, from);
     (void)syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);

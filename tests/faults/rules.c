@@ -137,6 +137,7 @@ int faults_rules_parse(FaultsTable *table, char *text, const char **ret_wrong)
         *ret_wrong = "too many rules";
         if (table->n_rules == FAULTS_RULES_MAX || rules_parse_rule(rule, piece, ret_wrong) < 0)
             return -1;
+        rule->n_seen = &table->n_seen[table->n_rules];
         table->has_path = table->has_path || rule->path[0];
         table->n_rules++;
     }
@@ -161,7 +162,7 @@ static bool rules_match(const FaultsRule *rule, const char *function, const char
 /* Counts the call, and says whether it is one of those that are meant. */
 static bool rules_count(FaultsRule *rule)
 {
-    int64_t number = atomic_fetch_add(&rule->n_seen, 1) + 1;
+    int64_t number = atomic_fetch_add(rule->n_seen, 1) + 1;
 
     return number >= rule->n && (rule->count < 0 || number - rule->n < rule->count);
 }
@@ -175,7 +176,7 @@ void faults_rules_apply(FaultsTable *table, const char *function, const char *ob
 
         if (rule->offset_usec != 0 || !rules_match(rule, function, object) || !rules_count(rule))
             continue;
-        is_first = atomic_load(&rule->n_seen) == rule->n;
+        is_first = atomic_load(rule->n_seen) == rule->n;
         verdict->delay_usec += rule->delay_usec;
         if (rule->kill != FAULTS_KILL_NONE)
             verdict->kill = rule->kill;

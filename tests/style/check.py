@@ -23,7 +23,8 @@ MAY_INCLUDE = {
     "config": {"config", "base", "systemd"},
     "ipc": {"ipc", "base", "systemd"},
     "ipc/client": {"ipc/client", "ipc", "base", "systemd"},
-    "daemon": {"daemon", "ipc", "config", "systemd", "base"},
+    "fetch": {"fetch", "base"},
+    "daemon": {"daemon", "fetch", "ipc", "config", "systemd", "base"},
 }
 
 # Headers that may be included against that table: what is behind them is data, and brings nothing else along.
@@ -31,11 +32,11 @@ MAY_INCLUDE_TOO = {"ipc/client": {"config/element.h"}}
 
 # One library, one door: where the headers of each may be included. tests/ may include all.
 DOORS = {
-    "curl/": ["daemon/http.c"],
+    "curl/": ["fetch/fetch.c"],
     "yajl/": ["base/"],
     "sodium": ["base/"],
     "systemd/": ["systemd/", "ipc/peer.c"],
-    "event2/": ["ipc/conn.", "ipc/listener.", "ipc/credentials.", "ipc/server.", "daemon/"],
+    "event2/": ["ipc/conn.", "ipc/listener.", "ipc/credentials.", "ipc/server.", "daemon/", "fetch/"],
     "openssl/": [],
     "cmocka.h": [],
 }
@@ -65,7 +66,7 @@ class Tree:
         self.root = Path(root).resolve()
 
     def sources(self, suffixes=(".c", ".h"), tests=True):
-        tops = ["base", "systemd", "config", "ipc", "daemon"] + (["tests"] if tests else [])
+        tops = ["base", "systemd", "config", "ipc", "fetch", "daemon"] + (["tests"] if tests else [])
         found = [p for top in tops for p in self.root.glob(top + "/**/*") if p.suffix in suffixes and p.is_file()]
         return sorted(p.relative_to(self.root).as_posix() for p in found)
 

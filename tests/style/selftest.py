@@ -35,7 +35,7 @@ CASES = [
     ("doors", "sodium outside base", {"daemon/a.c": "#include <sodium.h>\n"}, "daemon/a.c:1:"),
     ("doors", "openssl outside the tests", {"daemon/http.c": "#include <openssl/ssl.h>\n"}, "daemon/http.c:1:"),
     ("doors", "each behind its door",
-     {"daemon/http.c": "#include <curl/curl.h>\n", "base/json.c": "#include <yajl/yajl_parse.h>\n",
+     {"fetch/fetch.c": "#include <curl/curl.h>\n", "base/json.c": "#include <yajl/yajl_parse.h>\n",
       "ipc/peer.c": "#include <systemd/sd-login.h>\n", "ipc/conn.c": "#include <event2/event.h>\n",
       "tests/sandbox/a.c": "#include <openssl/ssl.h>\n"}, None),
     ("rings", "two headers",

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "daemon/http_helper.h"
+
 typedef struct OriginConn {
     Origin *origin;
     LIST_ENTRY(OriginConn) link;
@@ -143,7 +145,9 @@ static void origin_conn_look(OriginConn *conn)
 
     if (conn->turn || conn->is_silent || conn->is_waiting || size == 0)
         return;
-    if (origin_conn_take(conn, ORIGIN_AT_HEAD)) {
+    /* With a byte of the body: until one has left, libcurl may send the request again, and does no harm. */
+    if ((size == head || buffer_size(&conn->input) > head) &&
+        origin_conn_take(conn, ORIGIN_AT_HEAD)) {
         conn->is_silent = true;
         origin_conn_write(conn);
         return;
@@ -202,6 +206,18 @@ static void origin_on_accept(evutil_socket_t fd, short what, void *userdata)
     }
 }
 
+/* The program beside the daemon's, which is two folders up. */
+static void origin_name_program(void)
+{
+    static char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 64);
+
+    assert_true(n > 0);
+    path[n] = '\0';
+    (void)snprintf(strrchr(path, '/'), 64, "/../../elementd-http");
+    http_helper_set_program(path);
+}
+
 Origin *origin_new(struct event_base *base)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -209,6 +225,7 @@ Origin *origin_new(struct event_base *base)
     Origin *origin = calloc(1, sizeof(*origin));
 
     assert_non_null(origin);
+    origin_name_program();
     origin->base = base;
     LIST_INIT(&origin->conns);
     origin->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -26,7 +26,7 @@ enum {
 /* When a turn is taken. */
 typedef enum OriginWhen {
     ORIGIN_AT_REQUEST, /* all of a request has come */
-    ORIGIN_AT_HEAD,    /* its head has come; no byte is read after that */
+    ORIGIN_AT_HEAD,    /* its head has come, and a byte of its body; none is read after that */
     ORIGIN_AT_ACCEPT,  /* a connection has come; no byte is read */
 } OriginWhen;
 

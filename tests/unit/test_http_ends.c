@@ -338,10 +338,13 @@ static void test_connection_ceiling(void **state)
 
     (void)state;
     http_call_setup_with((void **)&fixture, 4);
-    for (size_t i = 0; i < N_ELEMENTS(calls); i++) {
-        origin_answer(fixture->origin, OK_ANSWER);
+    for (size_t i = 0; i < N_ELEMENTS(calls); i++)
         http_call_start(fixture, &calls[i], NULL);
-    }
+    origin_await_requests(fixture->origin, 4);
+    origin_idle(fixture->origin, 20 * USEC_PER_MSEC);
+    assert_int_equal(fixture->origin->n_requests, 4);
+    for (size_t i = 0; i < N_ELEMENTS(calls); i++)
+        origin_answer(fixture->origin, OK_ANSWER);
     for (size_t i = 0; i < N_ELEMENTS(calls); i++) {
         http_call_await(fixture, &calls[i]);
         assert_int_equal(calls[i].status, 200);

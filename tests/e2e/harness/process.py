@@ -28,6 +28,19 @@ def environment(extra=None):
     return {"PATH": os.defpath, "LC_ALL": "C.UTF-8"} | inherited | (extra or {})
 
 
+def children(pid):
+    """The processes whose parent that one is, but for zombies."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(parent) == pid and state != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
 class Process:
     """One program, started by `command`; stdout and stderr go to `log`, which is added to."""
 

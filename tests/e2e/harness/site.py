@@ -1,5 +1,6 @@
 """A site: one host that runs the daemon, in a folder of its own, and the platform that it talks to."""
 
+import itertools
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from harness.canary import Canaries, search_files
 from harness.faults import Faults
-from harness.process import BUILD, REPORTS, Process, die_with_parent, environment
+from harness.process import BUILD, REPORTS, Process, children, die_with_parent, environment
 from harness.sandbox import Sandbox
 from harness.users import OtherUser, drop
 from harness.varlink import Varlink, VarlinkError
@@ -31,6 +32,12 @@ class Daemon:
     @property
     def pid(self):
         return self.process.pid
+
+    def asking(self):
+        """The process that asks the platform for it, or None."""
+        found = children(self.pid)
+        assert len(found) <= 1, found
+        return found[0] if found else None
 
     def output(self):
         return self.process.output()
@@ -274,14 +281,23 @@ class Site:
     # --- the end ---
 
     def look_at_process(self, daemon):
-        """No secret stands where ps(1) or /proc shows it."""
-        for name in ("cmdline", "environ"):
+        """No secret stands where ps(1) or /proc shows it, and the process that asks the platform holds no file of ours."""
+        asking = children(daemon.pid)
+        for pid, name in itertools.product([daemon.pid, *asking], ("cmdline", "environ")):
             try:
-                data = Path(f"/proc/{daemon.pid}/{name}").read_bytes()
+                data = Path(f"/proc/{pid}/{name}").read_bytes()
             except (FileNotFoundError, ProcessLookupError):
                 continue
             for secret in self.secrets.found_in(data) + self.tokens.found_in(data):
-                self.complaints.append(f"/proc/{daemon.pid}/{name} holds {secret}")
+                self.complaints.append(f"/proc/{pid}/{name} holds {secret}")
+        for pid in asking:
+            for file in Path(f"/proc/{pid}/fd").glob("*"):
+                try:
+                    target = os.readlink(file)
+                except (FileNotFoundError, ProcessLookupError):
+                    continue
+                if target.startswith(str(self.root)):
+                    self.complaints.append(f"{target} is open in process {pid}")
 
     def learn_tokens(self):
         """All that the platform and the records know."""
