@@ -485,6 +485,8 @@ void reconciler_retry(Reconciler *reconciler, Entry *entry)
         }
         reconciler_put(reconciler, entry, TAKE_PTR(record), true);
     }
+    free(entry->problem);
+    entry->problem = NULL;
     entry->retry = 0;
     entry->verify = now;
     entry->is_urgent = true;

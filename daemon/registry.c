@@ -146,9 +146,11 @@ static usec_t registry_work_time(const Settings *settings)
 
 /* ---- what is declared ---- */
 
-/* What was looked for is not what is declared now. */
+/* What was looked for, and what went wrong with it, is not what is declared now. */
 static void entry_look_anew(Entry *entry, usec_t now)
 {
+    free(entry->problem);
+    entry->problem = NULL;
     entry->wanted = now;
     platform_instance_deinit(&entry->found);
     entry->is_found = false;

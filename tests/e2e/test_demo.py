@@ -53,7 +53,8 @@ def test_the_demo_runs_as_an_ordinary_user():
         place.chmod(0o755)
         build = place / "build"
         build.mkdir()
-        for file in [BUILD / "elementd", BUILD / "elementctl", BUILD / "elements-sandbox", *BUILD.glob("libelementd.so*")]:
+        for file in [*(BUILD / name for name in ("elementd", "elementd-http", "elementctl", "elements-sandbox")),
+                     *BUILD.glob("libelementd.so*")]:
             shutil.copy(file, build)
         for folder in ("demo", "data"):
             shutil.copytree(TESTS / folder, place / "tests" / folder)
