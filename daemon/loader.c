@@ -52,6 +52,7 @@ static void *loader_run(void *argument)
     static const uint64_t one = 1;
     LoaderJob *job = argument;
 
+    thread_stand_back();
     job->error = config_load(&job->paths, &job->key, &job->config);
     if (write(job->done_fd, &one, sizeof(one)) < 0)
         assert(errno == EAGAIN); /* it counts to 2^64 - 2 */

@@ -258,6 +258,7 @@ static void *store_run(void *argument)
     static const uint64_t one = 1;
     Store *store = argument;
 
+    thread_stand_back();
     (void)pthread_mutex_lock(&store->mutex);
     for (;;) {
         int r;
@@ -272,9 +273,11 @@ static void *store_run(void *argument)
         store->error = r;
         store->job = STORE_DONE;
         (void)pthread_cond_broadcast(&store->cond);
-        /* An eventfd takes any number of ones before it is full. */
+        (void)pthread_mutex_unlock(&store->mutex);
+        /* Without the lock: the loop, which may take our processor at once, would wait for it and serve nobody. */
         if (write(store->done_fd, &one, sizeof(one)) < 0)
-            assert(errno == EAGAIN);
+            assert(errno == EAGAIN); /* an eventfd takes any number of ones before it is full */
+        (void)pthread_mutex_lock(&store->mutex);
     }
     (void)pthread_mutex_unlock(&store->mutex);
     return NULL;
@@ -464,8 +467,8 @@ void store_commit(Store *store, Snapshot *snapshot, uint64_t generation)
     store->snapshot = *snapshot;
     store->generation = generation;
     store->job = STORE_PENDING;
-    (void)pthread_cond_broadcast(&store->cond);
     (void)pthread_mutex_unlock(&store->mutex);
+    (void)pthread_cond_broadcast(&store->cond);
     *snapshot = (Snapshot){};
 }
 

@@ -7,6 +7,7 @@
  */
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ static void main_protect(void)
     (void)setrlimit(RLIMIT_CORE, &no_core);
     (void)umask(0077);
     (void)setpriority(PRIO_PROCESS, 0, MAIN_NICE);
+    (void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){});
     for (size_t i = 0; i < N_ELEMENTS(ignored); i++)
         (void)signal(ignored[i], SIG_IGN);
     /* They came to us blocked, so that none of them was too early. */
