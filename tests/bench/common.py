@@ -113,6 +113,10 @@ def verdict(value, most):
     return f"at most {most:g}: {'ok' if value <= most else 'MISSED'}"
 
 
+def at_least(value, least):
+    return f"at least {least:g}: {'ok' if value >= least else 'MISSED'}"
+
+
 def row(*cells):
     print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
 
