@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "ipc/quick.h"
 
 /* ---- reading ---- */
 
@@ -92,7 +93,7 @@ static int varlink_parse(Arena *arena, const char *text, size_t size, const Varl
     return 0;
 }
 
-int varlink_parse_call(Arena *arena, const char *text, size_t size, VarlinkCall *ret_call)
+int varlink_parse_any_call(Arena *arena, const char *text, size_t size, VarlinkCall *ret_call)
 {
     VarlinkCall call = {};
     int r;
@@ -104,6 +105,13 @@ int varlink_parse_call(Arena *arena, const char *text, size_t size, VarlinkCall 
         return VARLINK_E_INVALID;
     *ret_call = call;
     return 0;
+}
+
+int varlink_parse_call(Arena *arena, const char *text, size_t size, VarlinkCall *ret_call)
+{
+    int r = quick_parse_call(arena, text, size, ret_call);
+
+    return r == QUICK_E_OTHER ? varlink_parse_any_call(arena, text, size, ret_call) : r;
 }
 
 int varlink_parse_reply(Arena *arena, const char *text, size_t size, VarlinkReply *ret_reply)

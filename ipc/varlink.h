@@ -48,6 +48,9 @@ typedef struct VarlinkReply {
 int varlink_parse_call(Arena *arena, const char *text, size_t size, VarlinkCall *ret_call);
 int varlink_parse_reply(Arena *arena, const char *text, size_t size, VarlinkReply *ret_reply);
 
+/* The same for any call, without ipc/quick.h, which takes the most frequent ones. */
+int varlink_parse_any_call(Arena *arena, const char *text, size_t size, VarlinkCall *ret_call);
+
 /*
  * Writing, a message at a time: begin, then the members of `parameters` through the writer, then end, which
  * appends the NUL. On failure the buffer is as it was before begin. 0, VARLINK_E_FULL or -ENOMEM (-EINVAL for a

@@ -1,0 +1,169 @@
+#include "ipc/quick.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* As many as the method with the most has; with more the general parser does as well. */
+#define QUICK_MEMBERS_MAX 2
+
+/* No number of so many digits has a meaning that the general parser would have to see to. */
+#define QUICK_DIGITS_MAX 18
+
+/* All that comes of a message, in one piece of the arena. */
+typedef struct QuickCall {
+    JsonValue parameters;
+    JsonValue members[QUICK_MEMBERS_MAX];
+    char text[]; /* the message, with a NUL behind each string and number */
+} QuickCall;
+
+typedef struct QuickReader {
+    const char *at;
+    const char *end;
+} QuickReader;
+
+typedef struct QuickText {
+    const char *start; /* in the message */
+    size_t size;
+} QuickText;
+
+typedef struct QuickMember {
+    QuickText key;
+    QuickText value;
+    JsonType type;
+} QuickMember;
+
+/* Blanks as json.dumps() of Python writes them; clients that write others are rare. */
+static void quick_skip(QuickReader *reader)
+{
+    while (reader->at < reader->end && *reader->at == ' ')
+        reader->at++;
+}
+
+static bool quick_take(QuickReader *reader, char c)
+{
+    quick_skip(reader);
+    if (reader->at == reader->end || *reader->at != c)
+        return false;
+    reader->at++;
+    quick_skip(reader);
+    return true;
+}
+
+/* A string of printable ASCII without escapes: its bytes are what it says, and are UTF-8. */
+static bool quick_take_string(QuickReader *reader, QuickText *ret_text)
+{
+    const char *at = reader->at, *start;
+
+    if (at == reader->end || *at != '"')
+        return false;
+    start = ++at;
+    while (at < reader->end && *at >= ' ' && *at <= '~' && *at != '"' && *at != '\\')
+        at++;
+    if (at == reader->end || *at != '"')
+        return false;
+    *ret_text = (QuickText){start, (size_t)(at - start)};
+    reader->at = at + 1;
+    return true;
+}
+
+/* Digits without sign, fraction, exponent and needless zeros. What ends them is for the caller to see. */
+static bool quick_take_digits(QuickReader *reader, QuickText *ret_text)
+{
+    const char *start = reader->at, *at = start;
+
+    while (at < reader->end && *at >= '0' && *at <= '9')
+        at++;
+    if (at == start || at - start > QUICK_DIGITS_MAX || (*start == '0' && at - start > 1))
+        return false;
+    *ret_text = (QuickText){start, (size_t)(at - start)};
+    reader->at = at;
+    return true;
+}
+
+static bool quick_take_key(QuickReader *reader, const char *name)
+{
+    QuickText key;
+
+    return quick_take_string(reader, &key) && key.size == strlen(name) &&
+           memcmp(key.start, name, key.size) == 0 && quick_take(reader, ':');
+}
+
+static bool quick_take_member(QuickReader *reader, QuickMember *ret_member)
+{
+    if (!quick_take_string(reader, &ret_member->key) || !quick_take(reader, ':'))
+        return false;
+    if (quick_take_string(reader, &ret_member->value))
+        ret_member->type = JSON_STRING;
+    else if (quick_take_digits(reader, &ret_member->value))
+        ret_member->type = JSON_NUMBER;
+    else
+        return false;
+    return true;
+}
+
+/* Behind `{`, up to and with `}`; one member at least. */
+static bool quick_take_members(QuickReader *reader, QuickMember *members, size_t *ret_n)
+{
+    size_t n = 0;
+
+    do {
+        if (n == QUICK_MEMBERS_MAX || !quick_take_member(reader, &members[n]))
+            return false;
+        n++;
+    } while (quick_take(reader, ','));
+    *ret_n = n;
+    return quick_take(reader, '}');
+}
+
+/* `text` in the copy that the call has of the message, and ended there. */
+static const char *quick_text(QuickCall *call, const char *message, const QuickText *text)
+{
+    char *start = call->text + (text->start - message);
+
+    start[text->size] = '\0';
+    return start;
+}
+
+static void quick_fill(QuickCall *call, const char *message, const QuickMember *members, size_t n)
+{
+    call->parameters.type = JSON_OBJECT;
+    call->parameters.n_children = n;
+    call->parameters.first = &call->members[0];
+    call->parameters.last = &call->members[n - 1];
+    for (size_t i = 0; i < n; i++) {
+        JsonValue *value = &call->members[i];
+
+        value->type = members[i].type;
+        value->key = quick_text(call, message, &members[i].key);
+        value->key_size = members[i].key.size;
+        value->text = quick_text(call, message, &members[i].value);
+        value->size = members[i].value.size;
+        value->next = i + 1 < n ? value + 1 : NULL;
+    }
+}
+
+int quick_parse_call(Arena *arena, const char *text, size_t size, VarlinkCall *ret_call)
+{
+    QuickReader reader = {.at = text, .end = text + size};
+    QuickMember members[QUICK_MEMBERS_MAX];
+    QuickText method;
+    QuickCall *call;
+    size_t n;
+
+    if (!quick_take(&reader, '{') || !quick_take_key(&reader, "method") ||
+        !quick_take_string(&reader, &method) || !quick_take(&reader, ',') ||
+        !quick_take_key(&reader, "parameters") || !quick_take(&reader, '{') ||
+        !quick_take_members(&reader, members, &n) || !quick_take(&reader, '}') ||
+        reader.at < reader.end)
+        return QUICK_E_OTHER;
+    call = arena_alloc(arena, sizeof(*call) + size + 1);
+    if (!call)
+        return -ENOMEM;
+    memcpy(call->text, text, size);
+    quick_fill(call, text, members, n);
+    *ret_call = (VarlinkCall){
+        .method = quick_text(call, text, &method),
+        .parameters = &call->parameters,
+    };
+    return 0;
+}
