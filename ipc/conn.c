@@ -12,6 +12,9 @@
 #include "base/limits.h"
 #include "ipc/complaint.h"
 
+/* What the loop tells of for a connection from which nothing but a request is expected. */
+#define CONN_READ_EVENTS (EV_PERSIST | EV_READ)
+
 typedef enum ConnState {
     CONN_READING, /* a request, or the rest of one */
     CONN_WAITING, /* a call waits or watches; what comes behind it stays unread */
@@ -22,6 +25,8 @@ typedef enum ConnState {
 
 struct Conn {
     TAILQ_ENTRY(Conn) link;
+    TAILQ_ENTRY(Conn) fresh_link;
+    bool is_fresh; /* among ConnShared.fresh */
     ConnShared *shared;
     QuotaCharge charge;
     int fd;
@@ -57,8 +62,10 @@ static const char *conn_state_name(ConnState state)
 
 /* ---- what they share ---- */
 
-void conn_shared_init(ConnShared *shared, struct event_base *base,
-                      const ServerOperations *operations, void *userdata)
+static void conn_on_settle(evutil_socket_t fd, short what, void *userdata);
+
+int conn_shared_init(ConnShared *shared, struct event_base *base,
+                     const ServerOperations *operations, void *userdata)
 {
     *shared = (ConnShared){
         .base = base,
@@ -67,12 +74,17 @@ void conn_shared_init(ConnShared *shared, struct event_base *base,
     };
     session_shared_init(&shared->sessions, operations, userdata);
     TAILQ_INIT(&shared->conns);
+    TAILQ_INIT(&shared->fresh);
+    shared->settle = event_new(base, -1, 0, conn_on_settle, shared);
+    return shared->settle ? 0 : -ENOMEM;
 }
 
 void conn_shared_deinit(ConnShared *shared)
 {
-    assert(TAILQ_EMPTY(&shared->conns) && shared->n_conns == 0);
+    assert(TAILQ_EMPTY(&shared->conns) && TAILQ_EMPTY(&shared->fresh) && shared->n_conns == 0);
     session_shared_deinit(&shared->sessions);
+    if (shared->settle)
+        event_free(shared->settle);
 }
 
 Conn *conn_next(const ConnShared *shared, const Conn *previous)
@@ -151,7 +163,7 @@ static short conn_events(const Conn *conn)
 {
     switch (conn->state) {
     case CONN_READING:
-        return EV_PERSIST | EV_READ | (buffer_size(&conn->session.unsent) > 0 ? EV_WRITE : 0);
+        return CONN_READ_EVENTS | (buffer_size(&conn->session.unsent) > 0 ? EV_WRITE : 0);
     case CONN_WAITING:
         return EV_PERSIST | EV_WRITE | EV_ET;
     case CONN_BLOCKED:
@@ -202,6 +214,14 @@ static int conn_arm(Conn *conn, short events)
     return 0;
 }
 
+static void conn_leave_fresh(Conn *conn)
+{
+    if (!conn->is_fresh)
+        return;
+    TAILQ_REMOVE(&conn->shared->fresh, conn, fresh_link);
+    conn->is_fresh = false;
+}
+
 /* The one place that sets the state. 0 or -errno. */
 static int conn_set_state(Conn *conn, ConnState state)
 {
@@ -212,6 +232,9 @@ static int conn_set_state(Conn *conn, ConnState state)
                   conn_state_name(conn->state), conn_state_name(state));
     conn->state = state;
     events = conn_events(conn);
+    if (conn->is_fresh && events == CONN_READ_EVENTS)
+        return 0;
+    conn_leave_fresh(conn);
     return events != 0 ? conn_arm(conn, events) : conn_disarm(conn);
 }
 
@@ -308,6 +331,7 @@ Conn *conn_free(Conn *conn)
         TAILQ_REMOVE(&conn->shared->conns, conn, link);
         conn->shared->n_conns--;
     }
+    conn_leave_fresh(conn);
     session_deinit(&conn->session);
     quota_release(&conn->charge);
     if (conn->event)
@@ -367,8 +391,25 @@ void conn_open(ConnShared *shared, int fd, Peer *peer)
         complaint_log(&shared->log_refusals, clock_boottime(), &who, "Connection refused", why);
         return;
     }
+    TAILQ_INSERT_TAIL(&shared->fresh, conn, fresh_link);
+    conn->is_fresh = true;
+    event_active(shared->settle, 0, 0);
     /* Most clients have sent by now what they connected for; that saves a wake-up. */
     conn_advance(conn, conn_read(conn));
+}
+
+static void conn_on_settle(evutil_socket_t fd, short what, void *userdata)
+{
+    ConnShared *shared = userdata;
+    Conn *conn;
+
+    (void)fd;
+    (void)what;
+    while ((conn = TAILQ_FIRST(&shared->fresh))) {
+        conn_leave_fresh(conn);
+        conn->now = clock_boottime();
+        conn_advance(conn, conn_read(conn));
+    }
 }
 
 void conn_stop(Conn *conn)

@@ -7,6 +7,9 @@
  * answers it, and what it answered is sent at once; the loop is asked for room to write only when the socket
  * is full. While a call waits or watches, nothing is read.
  *
+ * A new connection is read from at once, and once more at the end of the turn, before the loop is asked to tell of it: a
+ * client that wanted one thing has gone by then, and what epoll was to be told twice it need not be told at all.
+ *
  * A connection ends at the end of a wake-up, in one place: because the peer has gone, because it broke a rule, or because
  * something failed; the latter two are logged. A peer that only ends its sending still gets its answers.
  *
@@ -25,12 +28,15 @@ typedef struct ConnShared {
     SessionShared sessions;
     TAILQ_HEAD(Conns, Conn) conns;
     unsigned n_conns;
+    TAILQ_HEAD(ConnsFresh, Conn) fresh; /* new ones that the loop does not know yet */
+    struct event *settle;               /* looks at those once more, at the end of the turn */
     LogRate log_ends;
     LogRate log_refusals;
 } ConnShared;
 
-void conn_shared_init(ConnShared *shared, struct event_base *base,
-                      const ServerOperations *operations, void *userdata);
+/* 0 or -ENOMEM; conn_shared_deinit() is due in any case. */
+int conn_shared_init(ConnShared *shared, struct event_base *base,
+                     const ServerOperations *operations, void *userdata);
 
 /* Asserts that there are no connections any more. */
 void conn_shared_deinit(ConnShared *shared);

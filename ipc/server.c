@@ -23,13 +23,16 @@ int server_new(struct event_base *base, const ServerOperations *operations, void
                Server **ret_server)
 {
     _cleanup_(server_freep) Server *server = NULL;
+    int r;
 
     if ((event_base_get_features(base) & EV_FEATURE_ET) == 0)
         return -EOPNOTSUPP;
     server = calloc(1, sizeof(*server));
     if (!server)
         return -ENOMEM;
-    conn_shared_init(&server->shared, base, operations, userdata);
+    r = conn_shared_init(&server->shared, base, operations, userdata);
+    if (r < 0)
+        return r;
     server->sweep = event_new(base, -1, EV_PERSIST, server_on_sweep, server);
     if (!server->sweep)
         return -ENOMEM;
