@@ -11,12 +11,14 @@ void call_shared_init(CallShared *shared, const ServerOperations *operations, vo
     *shared = (CallShared){.operations = operations, .userdata = userdata};
     TAILQ_INIT(&shared->reloads);
     TAILQ_INIT(&shared->watches);
+    TAILQ_INIT(&shared->lists);
     changes_init(&shared->changes);
 }
 
 void call_shared_deinit(CallShared *shared)
 {
-    assert(TAILQ_EMPTY(&shared->reloads) && TAILQ_EMPTY(&shared->watches));
+    assert(TAILQ_EMPTY(&shared->reloads) && TAILQ_EMPTY(&shared->watches) &&
+           TAILQ_EMPTY(&shared->lists));
     changes_deinit(&shared->changes);
 }
 
@@ -30,6 +32,13 @@ int call_begin_watch(Call *call, WaitQueue *queue)
 {
     call->is_watch = true;
     return call_wait(call, queue);
+}
+
+int call_continue_list(Call *call)
+{
+    call->is_list = true;
+    call->watch.is_behind = true;
+    return call_wait(call, &call->shared->lists);
 }
 
 void call_end_watch(Call *call)
@@ -54,6 +63,19 @@ void call_shared_changed(CallShared *shared, Served *served)
     wait_tell_all(&shared->watches);
 }
 
+/* No list goes on at an instance that is not there any more. */
+static void call_leave_lists(CallShared *shared, const Served *served)
+{
+    Wait *wait;
+
+    TAILQ_FOREACH(wait, &shared->lists, link) {
+        CallList *list = &wait->call.list;
+
+        if (list->next == served)
+            list->next = shared->operations->next(shared->userdata, served);
+    }
+}
+
 void call_shared_removed(CallShared *shared, Served *served)
 {
     served->is_removed = true;
@@ -63,6 +85,7 @@ void call_shared_removed(CallShared *shared, Served *served)
     shared->leaving = served;
     wait_tell_all(&shared->watches);
     shared->leaving = NULL;
+    call_leave_lists(shared, served);
     changes_remove(&shared->changes, served);
 }
 

@@ -17,7 +17,7 @@
 /* What a function that answers returns besides 0 (answered) and -errno (drop the connection). */
 enum {
     CALL_E_WAIT =
-        1, /* ask again when `queue` is told or `timeout` has passed; only a watch has written */
+        1, /* ask again when `queue` is told or `timeout` has passed; only a watch or a list has written */
     CALL_E_FULL, /* the answer is larger than a reply may be */
 };
 
@@ -31,6 +31,7 @@ typedef struct CallShared {
     void *userdata;
     WaitQueue reloads; /* calls that wait for the end of a reload */
     WaitQueue watches; /* calls that watch all instances */
+    WaitQueue lists;   /* calls of which a part of the reply is written */
     Changes changes;
     const Served *
         leaving; /* the instance that is removed just now, while its watches are told; NULL: none */
@@ -38,7 +39,8 @@ typedef struct CallShared {
 
 /* How far a watch has told what it watches. Owned by the call; call_end_watch() releases it. */
 typedef struct CallWatch {
-    bool is_behind; /* there is more to tell: ask again as soon as call_has_room() */
+    bool
+        is_behind; /* there is more to tell, also of a list: ask again as soon as call_has_room() */
 
     /* ---- of one instance ---- */
     bool has_told; /* anything, namely these: */
@@ -49,6 +51,16 @@ typedef struct CallWatch {
     uint64_t seen;    /* the number of the last change that was looked at */
     ChangesSet *told; /* those that the caller knows; NULL: not begun yet */
 } CallWatch;
+
+/*
+ * How far a list of instances is written. It goes in order of names, so who is there all the time is in it once, whatever
+ * comes and goes meanwhile.
+ */
+typedef struct CallList {
+    const Served *next; /* the one to be written next; NULL: none is left */
+    bool has_rows;
+    size_t size; /* bytes of the reply so far */
+} CallList;
 
 /* All but the watch is borrowed. What lives in the message's arena is gone when a call that waited is asked again. */
 typedef struct Call {
@@ -68,6 +80,8 @@ typedef struct Call {
     WaitQueue *queue; /* that it waits in, with CALL_E_WAIT */
     uint64_t reload;  /* the number of the reload that it waits for */
     bool is_watch;    /* goes on telling: CALL_E_WAIT even without a timeout */
+    bool is_list;     /* a part of its one reply is written: CALL_E_WAIT even without a timeout */
+    CallList list;
     CallWatch watch;
 } Call;
 
@@ -81,6 +95,9 @@ int call_wait(Call *call, WaitQueue *queue);
 
 /* The same for a watch, which may write only when it is asked again. */
 int call_begin_watch(Call *call, WaitQueue *queue);
+
+/* The same for a list that has more to write, and may write then: it is asked again as a watch that is behind. */
+int call_continue_list(Call *call);
 
 /* Releases what a watch holds. Fine on any call. */
 void call_end_watch(Call *call);

@@ -1,5 +1,8 @@
 #include "ipc/instances.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "ipc/access.h"
@@ -185,34 +188,79 @@ int instances_check_visible(Call *call, const Served *served)
     return r;
 }
 
-static int instances_write_visible(Call *call, JsonWriter *json)
+/* `size` bytes more of the reply, if it may have them. */
+static int instances_put(Call *call, const char *text, size_t size)
 {
-    const Served *served = NULL;
+    int r = buffer_append(call->reply, text, size);
 
-    while ((served = call->shared->operations->next(call->shared->userdata, served))) {
-        int r = instances_check_visible(call, served);
+    return r == BUFFER_E_FULL ? CALL_E_FULL : r;
+}
 
-        if (r < 0)
+static int instances_write_row(Call *call, const Served *served)
+{
+    JsonWriter json;
+    int r;
+
+    if (call->list.has_rows) {
+        r = instances_put(call, ",", 1);
+        if (r != 0)
             return r;
+    }
+    call->list.has_rows = true;
+    json_writer_begin(&json, call->reply);
+    instances_write(&json, served);
+    r = json_writer_end(&json);
+    if (r == JSON_WRITER_E_FULL)
+        return CALL_E_FULL;
+    return r == JSON_WRITER_E_TEXT ? -EINVAL : r;
+}
+
+/* As many rows as others may be kept waiting for; what is left is in `call->list`. */
+static int instances_write_rows(Call *call)
+{
+    const CallShared *shared = call->shared;
+    CallList *list = &call->list;
+
+    for (int n = 0; list->next && n < TURN_LOOKS_MAX; n++) {
+        int r = instances_check_visible(call, list->next);
+
         if (r == 0)
-            instances_write(json, served);
+            r = instances_write_row(call, list->next);
+        if (r != 0 && r != ACCESS_E_DENIED)
+            return r;
+        list->next = shared->operations->next(shared->userdata, list->next);
     }
     return 0;
 }
 
+/* The reply is written by hand where it may be cut: the writer's state would have to outlive the turn. */
+static int instances_write_piece(Call *call)
+{
+    static const char head[] = "{\"parameters\":{\"instances\":[", tail[] = "]}}";
+    size_t before = buffer_size(call->reply);
+    int r = 0;
+
+    if (call->message) {
+        call->list.next = call->shared->operations->next(call->shared->userdata, NULL);
+        r = instances_put(call, head, strlen(head));
+    }
+    if (r == 0)
+        r = instances_write_rows(call);
+    if (r == 0 && !call->list.next)
+        r = instances_put(call, tail, sizeof(tail)); /* with the message's NUL */
+    if (r == 0) {
+        call->list.size += buffer_size(call->reply) - before;
+        if (call->list.size > REPLY_BYTES_MAX)
+            r = CALL_E_FULL;
+    }
+    if (r != 0)
+        buffer_truncate(call->reply, before);
+    return r;
+}
+
 int instances_list(Call *call)
 {
-    size_t before = buffer_size(call->reply);
-    VarlinkWriter writer;
-    int r, e;
+    int r = instances_write_piece(call);
 
-    call_begin_reply(call, &writer);
-    json_writer_key(&writer.json, "instances");
-    json_writer_open_array(&writer.json);
-    r = instances_write_visible(call, &writer.json);
-    json_writer_close_array(&writer.json);
-    e = call_end_reply(&writer);
-    if (r < 0)
-        buffer_truncate(call->reply, before);
-    return r < 0 ? r : e;
+    return r == 0 && call->list.next ? call_continue_list(call) : r;
 }

@@ -173,6 +173,7 @@ static void session_answer_text(Session *session, const char *text, size_t size,
 
 void session_advance(Session *session, usec_t now)
 {
+    size_t before = buffer_size(&session->unsent);
     const char *text;
     size_t size;
     int r = 0;
@@ -180,7 +181,10 @@ void session_advance(Session *session, usec_t now)
     if (session->wait.is_active && session->wait.call.watch.is_behind &&
         call_has_room(&session->unsent))
         session_answer_again(session, false);
-    while (!session->fault[0] && !session->wait.is_active && call_has_room(&session->unsent)) {
+    for (int n = 0; n < TURN_REQUESTS_MAX && !session->fault[0] && !session->wait.is_active &&
+                    call_has_room(&session->unsent) &&
+                    buffer_size(&session->unsent) - before <= TURN_BYTES_MAX;
+         n++) {
         r = frame_next(&session->received, &text, &size);
         if (r != 0)
             break;
@@ -200,6 +204,7 @@ void session_answer_again(Session *session, bool is_last)
     int r;
 
     assert(session->wait.is_active && !(is_last && session_is_watching(session)));
+    assert(!(is_last && session->wait.call.is_list));
     if (is_last)
         session->wait.call.timeout = 0;
     r = methods_call_again(&session->wait.call);
@@ -211,11 +216,21 @@ void session_answer_again(Session *session, bool is_last)
     session_conclude(session, r);
 }
 
+/* Whether there is something to answer that waits for nothing but its turn. */
+static bool session_has_turn(Session *session)
+{
+    const char *text;
+    size_t size;
+
+    return !session->fault[0] && !session->wait.is_active && call_has_room(&session->unsent) &&
+           frame_next(&session->received, &text, &size) == 0;
+}
+
 void session_stop(Session *session, usec_t now)
 {
-    session_advance(session, now);
-    while (session->wait.is_active && !session_is_watching(session)) {
-        session_answer_again(session, true);
+    do {
         session_advance(session, now);
-    }
+        while (session->wait.is_active && !session_is_watching(session))
+            session_answer_again(session, !session->wait.call.is_list);
+    } while (session_has_turn(session));
 }

@@ -6,7 +6,7 @@
  * Calls are answered in order, into the unsent bytes. What it cannot go on without is said by
  * session_need(), so that whoever owns the socket knows what to ask the loop for.
  *
- * Limits: WAITING_PER_UID_MAX, WATCHES_PER_UID_MAX, WATCHES_MAX, REQUEST_BYTES_MAX, REPLY_BYTES_MAX, CONN_UNREAD_BYTES_MAX
+ * Limits: TURN_REQUESTS_MAX, TURN_BYTES_MAX, WAITING_PER_UID_MAX, WATCHES_PER_UID_MAX, WATCHES_MAX, REQUEST_BYTES_MAX, REPLY_BYTES_MAX, CONN_UNREAD_BYTES_MAX
  */
 
 #include "base/arena.h"
@@ -65,10 +65,13 @@ void session_commit(Session *session, size_t size);
 /* Whether a call watches: what is behind it is not answered until the watch is refused. */
 bool session_is_watching(const Session *session);
 
-/* Answers what has been read, as far as each call may be answered at `now` (boot-time clock), and has a watch go on. */
+/*
+ * Answers what has been read, as far as each call may be answered at `now` (boot-time clock), and has a watch or a list go
+ * on; not more than is due in one turn. What is left after that is SESSION_NEEDS_ROOM.
+ */
 void session_advance(Session *session, usec_t now);
 
-/* Asks again for the call that waits; with `is_last`, which is not for a watch, it is answered in any case. */
+/* Asks again for the call that waits; with `is_last`, which is not for a watch or a list, it is answered in any case. */
 void session_answer_again(Session *session, bool is_last);
 
 /* Answers all that has been read, up to a watch if there is one, and lets nothing wait. */

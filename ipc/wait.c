@@ -4,15 +4,19 @@
 
 int wait_begin(Wait *wait, const Call *call, Quota *quota, usec_t now)
 {
-    int r;
+    int r = 0;
 
-    assert(!wait->is_active && call->queue && (call->is_watch || call->timeout > 0));
-    r = quota_charge(quota, call->peer->uid, call->is_watch ? QUOTA_WATCHES : QUOTA_WAITING,
-                     &wait->charge);
+    assert(!wait->is_active && call->queue &&
+           (call->is_watch || call->is_list || call->timeout > 0));
+    /* A list is over soon, unless its peer does not read; then its connection is. */
+    if (!call->is_list)
+        r = quota_charge(quota, call->peer->uid, call->is_watch ? QUOTA_WATCHES : QUOTA_WAITING,
+                         &wait->charge);
     if (r != 0)
         return r;
     wait->call = *call;
-    wait->deadline = call->is_watch ? USEC_INFINITY : clock_add(now, call->timeout);
+    wait->deadline = call->is_watch || call->is_list ? USEC_INFINITY
+                                                     : clock_add(now, call->timeout);
     wait->is_active = true;
     TAILQ_INSERT_TAIL(call->queue, wait, link);
     return 0;

@@ -4,11 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "ipc/access.h"
 #include "ipc/instances.h"
-
-/* Instances looked at in one go, when most are not for the caller: a millisecond, then others have their turn. */
-#define WATCH_LOOKS_MAX 1024
 
 /* ---- WatchToken ---- */
 
@@ -127,7 +125,7 @@ int watch_instances(Call *call)
     if (shared->leaving && changes_set_has(watch->told, shared->leaving))
         return watch_end_for(call, shared->leaving);
     served = changes_find(&shared->changes, watch->seen);
-    for (int n = 0; served && n < WATCH_LOOKS_MAX && call_has_room(call->reply); n++) {
+    for (int n = 0; served && n < TURN_LOOKS_MAX && call_has_room(call->reply); n++) {
         r = watch_look_at(call, served);
         if (r != CALL_E_WAIT)
             return r;

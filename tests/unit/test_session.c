@@ -1169,10 +1169,184 @@ static void test_watch_instances_of_others(void **state)
         expect_nothing();
         session_advance(&fixture.session, NOW);
     }
-    assert_int_equal(n_rounds, (BACKEND_INSTANCES_MAX - 1) / 1024);
+    assert_int_equal(n_rounds, (BACKEND_INSTANCES_MAX - 1) / TURN_LOOKS_MAX);
     assert_true(buffer_size(&fixture.session.unsent) > 0);
     buffer_clear(&fixture.session.unsent);
     expect_watching();
+}
+
+/* ---- turns ---- */
+
+/* `n` instances that anybody may see. */
+static void add_many(int n)
+{
+    static char names[BACKEND_INSTANCES_MAX][16];
+
+    for (int i = 0; i < n; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "i%04d", i);
+        (void)backend_add(&fixture.backend, names[i], "any", NULL);
+    }
+}
+
+static unsigned count_in_unsent(const char *text)
+{
+    const Buffer *unsent = &fixture.session.unsent;
+    const char *at = buffer_data(unsent), *end = at + buffer_size(unsent);
+    unsigned n = 0;
+
+    while ((at = memmem(at, (size_t)(end - at), text, strlen(text)))) {
+        at += strlen(text);
+        n++;
+    }
+    return n;
+}
+
+/* A row of a list, as that of add_many(). */
+#define ROW "\"name\":\"i"
+
+static void test_list_in_pieces(void **state)
+{
+    const Buffer *unsent = &fixture.session.unsent;
+
+    (void)state;
+    add_many(TURN_LOOKS_MAX);
+    feed(CALL("io.elementd.ListInstances", ""));
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+    assert_int_equal(count_in_unsent(ROW), TURN_LOOKS_MAX);
+    buffer_clear(&fixture.session.unsent);
+
+    (void)backend_add(&fixture.backend, "i9999", "any", NULL);
+    feed(CALL("io.elementd.ListInstances", ""));
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_ROOM);
+    assert_false(session_is_watching(&fixture.session));
+    assert_int_equal(count_in_unsent(ROW), TURN_LOOKS_MAX);
+    assert_null(memchr(buffer_data(unsent), '\0', buffer_size(unsent)));
+    session_advance(&fixture.session, NOW);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+    assert_int_equal(count_in_unsent(ROW), TURN_LOOKS_MAX + 1);
+    assert_int_equal(count_in_unsent("},{"), TURN_LOOKS_MAX);
+    assert_ptr_equal(memchr(buffer_data(unsent), '\0', buffer_size(unsent)),
+                     buffer_data(unsent) + buffer_size(unsent) - 1);
+    buffer_clear(&fixture.session.unsent);
+}
+
+/* Who does not read a list has no more of it written than what fits. */
+static void test_list_slowly(void **state)
+{
+    Buffer *unsent = &fixture.session.unsent;
+    size_t full;
+
+    (void)state;
+    add_many(BACKEND_INSTANCES_MAX);
+    feed(CALL("io.elementd.ListInstances", ""));
+    for (int i = 0; i < BACKEND_INSTANCES_MAX; i++)
+        session_advance(&fixture.session, NOW);
+    full = buffer_size(unsent);
+    assert_in_range(full, CONN_UNREAD_BYTES_MAX + 1, CONN_UNREAD_BYTES_MAX + TURN_BYTES_MAX);
+    buffer_consume(unsent, full - CONN_UNREAD_BYTES_MAX - 1);
+    session_advance(&fixture.session, NOW);
+    assert_int_equal(buffer_size(unsent), CONN_UNREAD_BYTES_MAX + 1);
+    buffer_consume(unsent, 1);
+    session_advance(&fixture.session, NOW);
+    assert_true(buffer_size(unsent) > CONN_UNREAD_BYTES_MAX);
+    buffer_clear(unsent);
+}
+
+/* Those that go while a list is under way are not in it, and those behind them are. */
+static void test_list_of_what_goes(void **state)
+{
+    (void)state;
+    add_many(TURN_LOOKS_MAX + 3);
+    feed(CALL("io.elementd.ListInstances", ""));
+    remove_served(&fixture.backend.instances[TURN_LOOKS_MAX].served);
+    remove_served(&fixture.backend.instances[TURN_LOOKS_MAX + 1].served);
+    remove_served(&fixture.backend.instances[3].served);
+    assert_ptr_equal(fixture.session.wait.call.list.next,
+                     &fixture.backend.instances[TURN_LOOKS_MAX + 2].served);
+    session_advance(&fixture.session, NOW);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+    assert_int_equal(count_in_unsent(ROW), TURN_LOOKS_MAX + 1);
+    buffer_clear(&fixture.session.unsent);
+    /* The last one of all. */
+    feed(CALL("io.elementd.ListInstances", ""));
+    session_advance(&fixture.session, NOW);
+    buffer_clear(&fixture.session.unsent);
+}
+
+static void test_stop_within_a_list(void **state)
+{
+    (void)state;
+    add_many(3 * TURN_LOOKS_MAX);
+    feed(CALL("io.elementd.ListInstances", ""));
+    session_stop(&fixture.session, NOW);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+    assert_int_equal(count_in_unsent(ROW), 3 * TURN_LOOKS_MAX);
+    buffer_clear(&fixture.session.unsent);
+}
+
+/* `n` calls in one piece, as far as they are answered in one turn. */
+static unsigned answer_in_a_turn(unsigned n, const char *text)
+{
+    size_t size = strlen(text) + 1;
+
+    for (unsigned i = 0; i < n; i++) {
+        size_t room;
+        char *space;
+
+        assert_int_equal(session_reserve(&fixture.session, &space, &room), 0);
+        assert_true(room >= size);
+        memcpy(space, text, size);
+        session_commit(&fixture.session, size);
+    }
+    session_advance(&fixture.session, NOW);
+    return count_in_unsent("parameters");
+}
+
+static void test_requests_of_a_turn(void **state)
+{
+    static const char text[] = GET_TOKEN("\"instance\":\"y\"");
+
+    (void)state;
+    assert_int_equal(answer_in_a_turn(TURN_REQUESTS_MAX, text), TURN_REQUESTS_MAX);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+    buffer_clear(&fixture.session.unsent);
+    assert_int_equal(answer_in_a_turn(TURN_REQUESTS_MAX + 1, text), TURN_REQUESTS_MAX);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_ROOM);
+    buffer_clear(&fixture.session.unsent);
+    session_advance(&fixture.session, NOW);
+    expect(NO_SUCH("y"));
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+    /* Who stops answers all. */
+    (void)answer_in_a_turn(3 * TURN_REQUESTS_MAX, text);
+    session_stop(&fixture.session, NOW);
+    assert_int_equal(count_in_unsent("parameters"), 3 * TURN_REQUESTS_MAX);
+    buffer_clear(&fixture.session.unsent);
+}
+
+/* Replies up to the limit leave room for one more in the turn, and one byte more does not. */
+static void test_bytes_of_a_turn(void **state)
+{
+    static const char text[] = CALL("io.elementd.ListInstances", "");
+    static char problem[TURN_BYTES_MAX + 2];
+    Served *x = backend_add(&fixture.backend, "x", "any", NULL);
+    size_t size;
+
+    (void)state;
+    x->problem = problem;
+    feed(text);
+    size = TURN_BYTES_MAX - buffer_size(&fixture.session.unsent);
+    buffer_clear(&fixture.session.unsent);
+    memset(problem, 'p', size);
+    assert_int_equal(answer_in_a_turn(2, text), 2);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+    buffer_clear(&fixture.session.unsent);
+    problem[size] = 'p';
+    assert_int_equal(answer_in_a_turn(2, text), 1);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_ROOM);
+    session_advance(&fixture.session, NOW);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+    assert_int_equal(count_in_unsent("parameters"), 2);
+    buffer_clear(&fixture.session.unsent);
 }
 
 static void test_stop_while_watching(void **state)
@@ -1387,6 +1561,12 @@ int main(void)
         TEST(test_watch_instances_after_removal),
         TEST(test_watch_instances_of_others),
         TEST(test_stop_while_watching),
+        TEST(test_list_in_pieces),
+        TEST(test_list_slowly),
+        TEST(test_list_of_what_goes),
+        TEST(test_stop_within_a_list),
+        TEST(test_requests_of_a_turn),
+        TEST(test_bytes_of_a_turn),
         TEST(test_watches_of_a_user),
         TEST(test_watches_in_all),
         TEST(test_no_call_breaks_it),
