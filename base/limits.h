@@ -139,8 +139,22 @@
 #define TURN_BYTES_MAX    (16 * 1024)
 #define TURN_LOOKS_MAX    64
 
+/*
+ * Unread reply bytes of one uid (root is exempt): all its connections as full as each may be. And of all: eight such users,
+ * which are all that CONNECTIONS_MAX has room for; it fits the memory of a small machine. Whose reply would be more than
+ * that loses its connection.
+ */
+#define UNREAD_BYTES_PER_UID_MAX (CONNECTIONS_PER_UID_MAX * CONN_UNREAD_BYTES_MAX)
+#define UNREAD_BYTES_MAX         (CONNECTIONS_MAX * CONN_UNREAD_BYTES_MAX)
+
+/* Of these, those that only root may have: one reply at its ceiling. */
+#define UNREAD_BYTES_ROOT_RESERVE REPLY_BYTES_MAX
+
 /* Connections in all; the service has LimitNOFILE= for it and for the platform's. */
 #define CONNECTIONS_MAX 4096
+
+/* Of these, those that only root may have: whoever has to look into what fills the others up must get through. */
+#define CONNECTIONS_ROOT_RESERVE 64
 
 /* Connections of one uid (root is exempt), so that one user cannot take all of them. */
 #define CONNECTIONS_PER_UID_MAX 512

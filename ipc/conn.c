@@ -15,6 +15,10 @@
 /* What the loop tells of for a connection from which nothing but a request is expected. */
 #define CONN_READ_EVENTS (EV_PERSIST | EV_READ)
 
+enum {
+    CONN_E_UNREAD = 1, /* the user has more replies to take than a user may have, or all of them */
+};
+
 typedef enum ConnState {
     CONN_READING, /* a request, or the rest of one */
     CONN_WAITING, /* a call waits or watches; what comes behind it stays unread */
@@ -268,6 +272,16 @@ static void conn_log_end(Conn *conn, const char *why)
 
 /* ---- wake-ups: each ends here, and may free the connection as its last act ---- */
 
+/* What the peer has not taken yet, after all was tried. 0 or CONN_E_UNREAD. */
+static int conn_hold_unsent(Conn *conn)
+{
+    size_t size = buffer_size(&conn->session.unsent);
+
+    if (size == conn->charge.n_bytes || quota_hold(&conn->charge, size) == 0)
+        return 0;
+    return CONN_E_UNREAD;
+}
+
 /* `r` is 0, or the -errno of what the wake-up did before. */
 static void conn_advance(Conn *conn, int r)
 {
@@ -276,11 +290,15 @@ static void conn_advance(Conn *conn, int r)
         r = conn_send(conn);
     }
     if (r == 0)
+        r = conn_hold_unsent(conn);
+    if (r == 0)
         r = conn_set_state(conn, conn_find_state(conn));
     if (r == 0 && conn->state != CONN_CLOSED)
         return;
     if (r < 0)
         conn_log_end(conn, error_text(r));
+    else if (r == CONN_E_UNREAD)
+        conn_log_end(conn, "this user leaves too many replies unread");
     else if (conn->session.fault[0])
         conn_log_end(conn, conn->session.fault);
     (void)conn_free(conn);

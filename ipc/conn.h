@@ -13,7 +13,7 @@
  * A connection ends at the end of a wake-up, in one place: because the peer has gone, because it broke a rule, or because
  * something failed; the latter two are logged. A peer that only ends its sending still gets its answers.
  *
- * Limits: CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, CONN_IDLE_USEC, CONN_REQUEST_USEC, and those of ipc/session.h
+ * Limits: CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, UNREAD_BYTES_PER_UID_MAX, UNREAD_BYTES_MAX, CONN_IDLE_USEC, CONN_REQUEST_USEC, and those of ipc/session.h
  */
 
 #include <event2/event.h>

@@ -11,19 +11,21 @@ struct QuotaUser {
     LIST_ENTRY(QuotaUser) link;
     uid_t uid;
     unsigned n[QUOTA_N_KINDS];
+    size_t n_bytes;
 };
 
 typedef struct QuotaLimit {
     unsigned per_user;
     unsigned total;
+    unsigned for_root; /* of the total */
 } QuotaLimit;
 
 static const QuotaLimit quota_limits[QUOTA_N_KINDS] = {
-    [QUOTA_CONNECTIONS] = {CONNECTIONS_PER_UID_MAX, CONNECTIONS_MAX},
+    [QUOTA_CONNECTIONS] = {CONNECTIONS_PER_UID_MAX, CONNECTIONS_MAX, CONNECTIONS_ROOT_RESERVE},
     /* Each holds a connection, which bounds them in all. */
-    [QUOTA_WAITING] = {WAITING_PER_UID_MAX, CONNECTIONS_MAX},
-    [QUOTA_WATCHES] = {WATCHES_PER_UID_MAX, WATCHES_MAX},
-    [QUOTA_CREDENTIALS] = {CREDENTIALS_PER_UID_MAX, CREDENTIALS_MAX},
+    [QUOTA_WAITING] = {WAITING_PER_UID_MAX, CONNECTIONS_MAX, 0},
+    [QUOTA_WATCHES] = {WATCHES_PER_UID_MAX, WATCHES_MAX, 0},
+    [QUOTA_CREDENTIALS] = {CREDENTIALS_PER_UID_MAX, CREDENTIALS_MAX, 0},
 };
 
 void quota_init(Quota *quota)
@@ -73,7 +75,7 @@ int quota_charge(Quota *quota, uid_t uid, QuotaKind kind, QuotaCharge *ret_charg
     QuotaUser *user;
     int r;
 
-    if (quota->n[kind] >= limit->total)
+    if (quota->n[kind] >= limit->total - (uid != 0 ? limit->for_root : 0))
         return QUOTA_E_TOTAL;
     r = quota_find_user(quota, uid, &user);
     if (r < 0)
@@ -86,10 +88,34 @@ int quota_charge(Quota *quota, uid_t uid, QuotaKind kind, QuotaCharge *ret_charg
     return 0;
 }
 
+int quota_hold(QuotaCharge *charge, size_t n_bytes)
+{
+    QuotaUser *user = charge->user;
+    Quota *quota = charge->quota;
+
+    if (n_bytes > charge->n_bytes) {
+        size_t more = n_bytes - charge->n_bytes;
+        size_t total = UNREAD_BYTES_MAX - (user->uid != 0 ? UNREAD_BYTES_ROOT_RESERVE : 0);
+
+        if (quota->n_bytes > total || more > total - quota->n_bytes)
+            return QUOTA_E_TOTAL;
+        if (user->uid != 0 && more > UNREAD_BYTES_PER_UID_MAX - user->n_bytes)
+            return QUOTA_E_USER;
+    }
+    user->n_bytes = user->n_bytes - charge->n_bytes + n_bytes;
+    quota->n_bytes = quota->n_bytes - charge->n_bytes + n_bytes;
+    charge->n_bytes = n_bytes;
+    return 0;
+}
+
 void quota_release(QuotaCharge *charge)
 {
+    int r;
+
     if (!charge->quota)
         return;
+    r = quota_hold(charge, 0);
+    assert(r == 0);
     assert(charge->user->n[charge->kind] > 0 && charge->quota->n[charge->kind] > 0);
     charge->user->n[charge->kind]--;
     charge->quota->n[charge->kind]--;

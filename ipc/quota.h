@@ -4,13 +4,15 @@
  * Quota: how much of what is scarce each user holds, so that nobody can take it all. Pure.
  *
  * A charge is embedded in what it pays for and given back with it. Root is exempt from a user's share,
- * but nobody from the total. A user is known as long as anything is charged to it.
+ * but nobody from the total, of which some connections are kept for root. A user is known as long as anything is charged to it.
  *
- * Limits: CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, WAITING_PER_UID_MAX, WATCHES_PER_UID_MAX, WATCHES_MAX,
- *         CREDENTIALS_MAX, CREDENTIALS_PER_UID_MAX
+ * Limits: CONNECTIONS_MAX, CONNECTIONS_ROOT_RESERVE, UNREAD_BYTES_PER_UID_MAX, UNREAD_BYTES_MAX, UNREAD_BYTES_ROOT_RESERVE,
+ *         CONNECTIONS_PER_UID_MAX, WAITING_PER_UID_MAX, WATCHES_PER_UID_MAX, WATCHES_MAX, CREDENTIALS_MAX,
+ *         CREDENTIALS_PER_UID_MAX
  * Source: dbus-broker, src/util/user.h, for the idea of an embedded charge
  */
 
+#include <stddef.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 
@@ -34,12 +36,14 @@ typedef struct QuotaUser QuotaUser;
 typedef struct Quota {
     LIST_HEAD(QuotaUsers, QuotaUser) users[QUOTA_N_CHAINS]; /* by uid */
     unsigned n[QUOTA_N_KINDS];
+    size_t n_bytes;
 } Quota;
 
 typedef struct QuotaCharge {
     Quota *quota; /* NULL: nothing is charged */
     QuotaUser *user;
     QuotaKind kind;
+    size_t n_bytes; /* unread, by quota_hold() */
 } QuotaCharge;
 
 void quota_init(Quota *quota);
@@ -49,6 +53,9 @@ void quota_deinit(Quota *quota);
 
 /* One more of `kind` for `uid`. 0, QUOTA_E_* or -ENOMEM. */
 int quota_charge(Quota *quota, uid_t uid, QuotaKind kind, QuotaCharge *ret_charge);
+
+/* What it pays for holds `n_bytes` that its user has not read, and no longer what it held before. 0, or QUOTA_E_*: as before. */
+int quota_hold(QuotaCharge *charge, size_t n_bytes);
 
 /* Gives the charge back; fine on a zeroed or released one. */
 void quota_release(QuotaCharge *charge);

@@ -77,15 +77,58 @@ static void test_total(void **state)
     unsigned n = 0;
 
     (void)state;
-    for (uid_t uid = 1; n < CONNECTIONS_MAX; n++) {
+    for (uid_t uid = 1; n < CONNECTIONS_MAX - CONNECTIONS_ROOT_RESERVE; n++) {
         if (quota_charge(&quota, uid, QUOTA_CONNECTIONS, &charges[n]) == QUOTA_E_USER)
             assert_int_equal(quota_charge(&quota, ++uid, QUOTA_CONNECTIONS, &charges[n]), 0);
     }
+    /* What is left is root's. */
     assert_int_equal(quota_charge(&quota, 5000, QUOTA_CONNECTIONS, &charges[n]), QUOTA_E_TOTAL);
+    for (; n < CONNECTIONS_MAX; n++)
+        assert_int_equal(quota_charge(&quota, 0, QUOTA_CONNECTIONS, &charges[n]), 0);
     assert_int_equal(quota_charge(&quota, 0, QUOTA_CONNECTIONS, &charges[n]), QUOTA_E_TOTAL);
     quota_release(&charges[7]);
     assert_int_equal(quota_charge(&quota, 0, QUOTA_CONNECTIONS, &charges[7]), 0);
     assert_int_equal(quota_charge(&quota, 0, QUOTA_CONNECTIONS, &charges[n]), QUOTA_E_TOTAL);
+}
+
+static void test_unread_bytes_of_a_user(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(quota_charge(&quota,
+                                      i < 2   ? 1000
+                                      : i < 3 ? 1001
+                                              : 0,
+                                      QUOTA_CONNECTIONS, &charges[i]),
+                         0);
+    assert_int_equal(quota_hold(&charges[0], UNREAD_BYTES_PER_UID_MAX + 1), QUOTA_E_USER);
+    assert_int_equal(quota_hold(&charges[0], UNREAD_BYTES_PER_UID_MAX - 7), 0);
+    assert_int_equal(quota_hold(&charges[1], 8), QUOTA_E_USER);
+    assert_int_equal(quota_hold(&charges[1], 7), 0);
+    assert_int_equal(quota_hold(&charges[0], UNREAD_BYTES_PER_UID_MAX - 6), QUOTA_E_USER);
+    assert_int_equal(quota_hold(&charges[0], UNREAD_BYTES_PER_UID_MAX - 8), 0);
+    assert_int_equal(quota_hold(&charges[1], 8), 0);
+    /* Another user has as much, and root more. */
+    assert_int_equal(quota_hold(&charges[2], UNREAD_BYTES_PER_UID_MAX), 0);
+    assert_int_equal(quota_hold(&charges[3], UNREAD_BYTES_PER_UID_MAX + 1), 0);
+    /* Who goes gives back all that it held. */
+    quota_release(&charges[0]);
+    assert_int_equal(quota_hold(&charges[1], UNREAD_BYTES_PER_UID_MAX), 0);
+}
+
+static void test_unread_bytes_in_all(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(quota_charge(&quota, i == 0 ? 0 : 1000, QUOTA_CONNECTIONS, &charges[i]),
+                         0);
+    assert_int_equal(quota_hold(&charges[0], (size_t)UNREAD_BYTES_MAX + 1), QUOTA_E_TOTAL);
+    assert_int_equal(quota_hold(&charges[0], UNREAD_BYTES_MAX), 0);
+    assert_int_equal(quota_hold(&charges[1], 1), QUOTA_E_TOTAL);
+    assert_int_equal(quota_hold(&charges[0], UNREAD_BYTES_MAX - UNREAD_BYTES_ROOT_RESERVE - 1), 0);
+    assert_int_equal(quota_hold(&charges[1], 1), 0);
+    assert_int_equal(quota_hold(&charges[1], 2), QUOTA_E_TOTAL);
+    assert_int_equal(quota_hold(&charges[0], UNREAD_BYTES_MAX - 1), 0);
 }
 
 static void test_root(void **state)
@@ -105,6 +148,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_watches_of_a_user, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kinds_are_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_total, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unread_bytes_of_a_user, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unread_bytes_in_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_root, setup, teardown),
     };
 

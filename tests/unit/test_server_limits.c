@@ -81,11 +81,20 @@ static void test_connections_in_all(void **state)
     wire_expect_end(wire_connect(1000));
     wire_say(fds[CONNECTIONS_MAX - 1], GET("x"));
     wire_expect(fds[CONNECTIONS_MAX - 1], TOKEN("t"));
+    /* One that is given back is still root's. */
     close(fds[0]);
     wire_settle();
+    wire_expect_end(wire_connect(1000));
+    fds[0] = wire_connect(0);
+    for (int i = 0; i <= CONNECTIONS_ROOT_RESERVE; i++)
+        close(fds[i]);
+    wire_settle();
     fds[0] = wire_connect(1000);
-    wire_expect_connections(CONNECTIONS_MAX);
     wire_expect_end(wire_connect(1001));
+    for (int i = 1; i <= CONNECTIONS_ROOT_RESERVE; i++)
+        fds[i] = wire_connect(0);
+    wire_expect_connections(CONNECTIONS_MAX);
+    wire_expect_end(wire_connect(0));
     for (int i = 0; i < CONNECTIONS_MAX; i++)
         close(fds[i]);
     wire_expect_connections(0);
@@ -303,6 +312,42 @@ static void test_replies_not_taken(void **state)
     close(fd);
 }
 
+/* So much at most is unsent for one user; one byte more costs the connection that it is for, and no other. */
+static void test_unread_bytes_of_a_user(void **state)
+{
+    enum { SIZE = 4 * 1024 * 1024, N = UNREAD_BYTES_PER_UID_MAX / SIZE };
+    _cleanup_(freep) char *problem = malloc(SIZE + 1);
+    Served *x = wire_add_ready("x", "t");
+    int fds[N + 1], other;
+
+    (void)state;
+    memset(problem, 'p', SIZE);
+    problem[SIZE] = '\0';
+    x->problem = problem;
+    /* The kernel takes some of each, so that this is below the limit. */
+    for (int i = 0; i < N; i++) {
+        fds[i] = wire_connect(1000);
+        wire_say(fds[i], CALL("io.elementd.ListInstances", ""));
+    }
+    wire_expect_connections(N);
+    fds[N] = wire_connect(1000);
+    wire_say(fds[N], CALL("io.elementd.ListInstances", ""));
+    wire_expect_connections(N);
+    other = wire_connect(1001);
+    wire_say(other, CALL("io.elementd.ListInstances", ""));
+    wire_expect_connections(N + 1);
+    close(fds[0]);
+    wire_settle();
+    close(fds[N]);
+    fds[0] = wire_connect(1000);
+    wire_say(fds[0], CALL("io.elementd.ListInstances", ""));
+    wire_expect_connections(N + 1);
+    for (int i = 0; i < N; i++)
+        close(fds[i]);
+    close(other);
+    wire_expect_connections(0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, wire_setup, wire_teardown)
 
 int main(void)
@@ -313,7 +358,7 @@ int main(void)
         TEST(test_unfinished_request),    TEST(test_waiting_is_not_idle),
         TEST(test_replies_not_taken),     TEST(test_watching_is_not_idle),
         TEST(test_last_news_not_taken),   TEST(test_news_not_taken),
-        TEST(test_watches_of_a_user),
+        TEST(test_watches_of_a_user),     TEST(test_unread_bytes_of_a_user),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
