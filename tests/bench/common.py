@@ -105,6 +105,12 @@ def check_tokens(site, n):
             assert varlink.token(key) == row["token"]
 
 
+def token_request(instance):
+    """As libelementd writes it."""
+    return json.dumps({"method": "io.elementd.GetToken", "parameters": {"instance": instance}},
+                      separators=(",", ":")).encode() + b"\0"
+
+
 def median(values):
     return statistics.median(values)
 
