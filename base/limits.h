@@ -150,6 +150,14 @@
 /* Of these, those that only root may have: one reply at its ceiling. */
 #define UNREAD_BYTES_ROOT_RESERVE REPLY_BYTES_MAX
 
+/*
+ * A user who has had more than a tenth of the loop's time of late is busy: served when nobody else is to be, and looked
+ * up from so often. A program that asks for a token a thousand times a second has a fiftieth.
+ */
+#define TURN_WINDOW_USEC (20 * USEC_PER_MSEC)
+#define TURN_SHARE_USEC  (2 * USEC_PER_MSEC)
+#define TURN_SLICE_USEC  50
+
 /* Connections in all; the service has LimitNOFILE= for it and for the platform's. */
 #define CONNECTIONS_MAX 4096
 
@@ -184,7 +192,7 @@
 #define LISTENER_PAUSE_USEC (250 * USEC_PER_MSEC)
 
 /* Connections taken up per wake-up of the listener, so that those already served get their turn. */
-#define LISTENER_ACCEPTS_MAX 64
+#define LISTENER_ACCEPTS_MAX 8
 
 /* Supplementary groups of a peer that are looked at; NGROUPS_MAX of the kernel. */
 #define PEER_GROUPS_MAX 65536

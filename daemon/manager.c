@@ -569,7 +569,7 @@ int manager_new(const Paths *paths, Manager **ret_manager)
     registry_init(&manager->registry);
     reload_init(&manager->reload);
     manager->base = event_base_new();
-    if (!manager->base)
+    if (!manager->base || event_base_priority_init(manager->base, SERVER_PRIORITIES) < 0)
         return -ENOMEM;
     r = manager_init_events(manager);
     if (r < 0)

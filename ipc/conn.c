@@ -15,6 +15,12 @@
 /* What the loop tells of for a connection from which nothing but a request is expected. */
 #define CONN_READ_EVENTS (EV_PERSIST | EV_READ)
 
+/* What the loop tells of first, of these. Everything else on it has libevent's default, the middle, as the listener. */
+enum {
+    CONN_PRIORITY = CONN_N_PRIORITIES / 2,
+    CONN_PRIORITY_BUSY,
+};
+
 enum {
     CONN_E_UNREAD = 1, /* the user has more replies to take than a user may have, or all of them */
 };
@@ -31,6 +37,7 @@ struct Conn {
     TAILQ_ENTRY(Conn) link;
     TAILQ_ENTRY(Conn) fresh_link;
     bool is_fresh; /* among ConnShared.fresh */
+    bool is_busy;  /* its event has the lower priority */
     ConnShared *shared;
     QuotaCharge charge;
     int fd;
@@ -79,6 +86,10 @@ int conn_shared_init(ConnShared *shared, struct event_base *base,
     session_shared_init(&shared->sessions, operations, userdata);
     TAILQ_INIT(&shared->conns);
     TAILQ_INIT(&shared->fresh);
+    /* It fails while there are events that the loop has lined up. */
+    if (event_base_get_npriorities(base) < CONN_N_PRIORITIES &&
+        event_base_priority_init(base, CONN_N_PRIORITIES) < 0)
+        return -EBUSY;
     shared->settle = event_new(base, -1, 0, conn_on_settle, shared);
     return shared->settle ? 0 : -ENOMEM;
 }
@@ -187,6 +198,11 @@ static int conn_disarm(Conn *conn)
     return 0;
 }
 
+static int conn_priority(const Conn *conn)
+{
+    return conn->is_busy ? CONN_PRIORITY_BUSY : CONN_PRIORITY;
+}
+
 /* Has the loop tell of `events`, and of the deadline of a call that waits. 0 or -errno. */
 static int conn_arm(Conn *conn, short events)
 {
@@ -208,7 +224,8 @@ static int conn_arm(Conn *conn, short events)
         if (r < 0)
             return r;
         if (event_assign(conn->event, conn->shared->base, conn->fd, events, conn_on_event, conn) <
-            0)
+                0 ||
+            event_priority_set(conn->event, conn_priority(conn)) < 0)
             return -EINVAL;
     }
     /* For an event that is armed already, this moves its deadline and costs no system call. */
@@ -236,7 +253,7 @@ static int conn_set_state(Conn *conn, ConnState state)
                   conn_state_name(conn->state), conn_state_name(state));
     conn->state = state;
     events = conn_events(conn);
-    if (conn->is_fresh && events == CONN_READ_EVENTS)
+    if (conn->is_fresh && !conn->is_busy && events == CONN_READ_EVENTS)
         return 0;
     conn_leave_fresh(conn);
     return events != 0 ? conn_arm(conn, events) : conn_disarm(conn);
@@ -270,6 +287,46 @@ static void conn_log_end(Conn *conn, const char *why)
     complaint_log(&conn->shared->log_ends, conn->now, &conn->peer, "Connection closed", why);
 }
 
+/*
+ * ---- turns ----
+ *
+ * A wake-up is never long; one that seems to be was one during which the process did not run, which is nobody's fault.
+ */
+
+#define CONN_SPENT_MAX (100 * (usec_t)1)
+
+static void conn_rank(Conn *conn, bool is_busy)
+{
+    if (is_busy == conn->is_busy)
+        return;
+    conn->is_busy = is_busy;
+    /* It fails for one that the loop has already lined up: then the next wake-up tries again. */
+    if (conn->armed != 0 && event_priority_set(conn->event, conn_priority(conn)) < 0)
+        conn->is_busy = !is_busy;
+}
+
+/* Holds what the wake-up has cost against the user. */
+static void conn_account(Conn *conn)
+{
+    ConnShared *shared = conn->shared;
+    usec_t now, spent;
+
+    if (!quota_has_several(&shared->sessions.quota)) {
+        conn_rank(conn, false);
+        return;
+    }
+    now = clock_boottime();
+    spent = now - conn->now < CONN_SPENT_MAX ? now - conn->now : CONN_SPENT_MAX;
+    conn_rank(conn, quota_spend(&conn->charge, now, spent));
+    if (!conn->is_busy)
+        return;
+    shared->slice += spent;
+    if (shared->slice < TURN_SLICE_USEC)
+        return;
+    shared->slice = 0;
+    (void)event_base_loopcontinue(shared->base);
+}
+
 /* ---- wake-ups: each ends here, and may free the connection as its last act ---- */
 
 /* What the peer has not taken yet, after all was tried. 0 or CONN_E_UNREAD. */
@@ -291,6 +348,7 @@ static void conn_advance(Conn *conn, int r)
     }
     if (r == 0)
         r = conn_hold_unsent(conn);
+    conn_account(conn);
     if (r == 0)
         r = conn_set_state(conn, conn_find_state(conn));
     if (r == 0 && conn->state != CONN_CLOSED)
@@ -407,6 +465,12 @@ void conn_open(ConnShared *shared, int fd, Peer *peer)
         why = error_text(r);
     if (!conn) {
         complaint_log(&shared->log_refusals, clock_boottime(), &who, "Connection refused", why);
+        return;
+    }
+    if (quota_is_busy(&conn->charge, conn->now)) {
+        /* Others first: what it has sent is for the loop to tell of. */
+        conn->is_busy = true;
+        conn_advance(conn, 0);
         return;
     }
     TAILQ_INSERT_TAIL(&shared->fresh, conn, fresh_link);

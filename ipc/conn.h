@@ -10,15 +10,23 @@
  * A new connection is read from at once, and once more at the end of the turn, before the loop is asked to tell of it: a
  * client that wanted one thing has gone by then, and what epoll was to be told twice it need not be told at all.
  *
+ * While there are several users, the time that each wake-up takes is held against its user. The connections of a user
+ * who is busy have a lower priority: they are served when nobody else is to be, and after each TURN_SLICE_USEC the loop looks
+ * whether somebody else is. So however much one user asks for, another one waits for no more than that.
+ *
  * A connection ends at the end of a wake-up, in one place: because the peer has gone, because it broke a rule, or because
  * something failed; the latter two are logged. A peer that only ends its sending still gets its answers.
  *
- * Limits: CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, UNREAD_BYTES_PER_UID_MAX, UNREAD_BYTES_MAX, CONN_IDLE_USEC, CONN_REQUEST_USEC, and those of ipc/session.h
+ * Limits: CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, UNREAD_BYTES_PER_UID_MAX, UNREAD_BYTES_MAX, CONN_IDLE_USEC, CONN_REQUEST_USEC, and those of ipc/session.h,
+ * TURN_SLICE_USEC
  */
 
 #include <event2/event.h>
 
 #include "ipc/session.h"
+
+/* Of the loop, which needs so many. */
+#define CONN_N_PRIORITIES 3
 
 typedef struct Conn Conn;
 
@@ -30,11 +38,12 @@ typedef struct ConnShared {
     unsigned n_conns;
     TAILQ_HEAD(ConnsFresh, Conn) fresh; /* new ones that the loop does not know yet */
     struct event *settle;               /* looks at those once more, at the end of the turn */
+    usec_t slice;                       /* spent on busy users since the loop last looked around */
     LogRate log_ends;
     LogRate log_refusals;
 } ConnShared;
 
-/* 0 or -ENOMEM; conn_shared_deinit() is due in any case. */
+/* 0 or -errno, -EBUSY: the loop has too few priorities, and events to tell of; conn_shared_deinit() is due in any case. */
 int conn_shared_init(ConnShared *shared, struct event_base *base,
                      const ServerOperations *operations, void *userdata);
 

@@ -12,6 +12,8 @@ struct QuotaUser {
     uid_t uid;
     unsigned n[QUOTA_N_KINDS];
     size_t n_bytes;
+    usec_t window; /* when it began */
+    usec_t spent;  /* in it, and half of what was spent in the one before */
 };
 
 typedef struct QuotaLimit {
@@ -54,18 +56,20 @@ static int quota_find_user(Quota *quota, uid_t uid, QuotaUser **ret_user)
     if (!user)
         return -ENOMEM;
     user->uid = uid;
+    quota->n_users++;
     LIST_INSERT_HEAD(&quota->users[uid % QUOTA_N_CHAINS], user, link);
     *ret_user = user;
     return 0;
 }
 
 /* Users that hold nothing are forgotten. */
-static void quota_settle_user(QuotaUser *user)
+static void quota_settle_user(Quota *quota, QuotaUser *user)
 {
     for (size_t i = 0; i < N_ELEMENTS(user->n); i++)
         if (user->n[i] > 0)
             return;
     LIST_REMOVE(user, link);
+    quota->n_users--;
     free(user);
 }
 
@@ -108,6 +112,35 @@ int quota_hold(QuotaCharge *charge, size_t n_bytes)
     return 0;
 }
 
+bool quota_has_several(const Quota *quota)
+{
+    return quota->n_users > 1;
+}
+
+/* What a user has spent is halved with each window that ends. */
+static void quota_turn_window(QuotaUser *user, usec_t now)
+{
+    usec_t n = now > user->window ? (now - user->window) / TURN_WINDOW_USEC : 0;
+
+    if (n == 0)
+        return;
+    user->spent = n < 32 ? user->spent >> n : 0;
+    user->window += n * TURN_WINDOW_USEC;
+}
+
+bool quota_is_busy(const QuotaCharge *charge, usec_t now)
+{
+    quota_turn_window(charge->user, now);
+    return quota_has_several(charge->quota) && charge->user->spent > TURN_SHARE_USEC;
+}
+
+bool quota_spend(QuotaCharge *charge, usec_t now, usec_t spent)
+{
+    quota_turn_window(charge->user, now);
+    charge->user->spent += spent;
+    return quota_is_busy(charge, now);
+}
+
 void quota_release(QuotaCharge *charge)
 {
     int r;
@@ -119,6 +152,6 @@ void quota_release(QuotaCharge *charge)
     assert(charge->user->n[charge->kind] > 0 && charge->quota->n[charge->kind] > 0);
     charge->user->n[charge->kind]--;
     charge->quota->n[charge->kind]--;
-    quota_settle_user(charge->user);
+    quota_settle_user(charge->quota, charge->user);
     *charge = (QuotaCharge){};
 }

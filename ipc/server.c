@@ -1,5 +1,6 @@
 #include "ipc/server.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -9,6 +10,8 @@
 
 /* How late an overdue connection may be found out: a sixth of the shortest deadline, CONN_REQUEST_USEC. */
 #define SERVER_SWEEP_SEC 5
+
+static_assert(SERVER_PRIORITIES == CONN_N_PRIORITIES, "the loop has those that connections need");
 
 struct Server {
     ConnShared shared;

@@ -21,9 +21,13 @@ typedef struct Server Server;
 /* One socket unit may list several sockets; nobody has needed more than two. */
 #define SERVER_LISTENERS_MAX 8
 
+/* Priorities of the loop (event_base_priority_init()); to be set before anything is on it. */
+#define SERVER_PRIORITIES 3
+
 /*
  * `operations` and `userdata` must live as long as the server. 0 or -errno; -EOPNOTSUPP for a loop that cannot tell of
  * edges (EV_FEATURE_ET): libevent takes poll(2) where epoll(7) fails, and calls that wait would spin there.
+ * -EBUSY for one without SERVER_PRIORITIES that has events to tell of already.
  */
 int server_new(struct event_base *base, const ServerOperations *operations, void *userdata,
                Server **ret_server);

@@ -131,6 +131,34 @@ static void test_unread_bytes_in_all(void **state)
     assert_int_equal(quota_hold(&charges[0], UNREAD_BYTES_MAX - 1), 0);
 }
 
+static void test_busy_users(void **state)
+{
+    usec_t now = 1000 * TURN_WINDOW_USEC;
+
+    (void)state;
+    assert_int_equal(quota_charge(&quota, 1000, QUOTA_CONNECTIONS, &charges[0]), 0);
+    assert_int_equal(quota_charge(&quota, 1000, QUOTA_CONNECTIONS, &charges[1]), 0);
+    /* There is nobody else to wait for it. */
+    assert_false(quota_has_several(&quota));
+    assert_false(quota_spend(&charges[0], now, 10 * TURN_SHARE_USEC));
+    now += 100 * TURN_WINDOW_USEC;
+
+    assert_int_equal(quota_charge(&quota, 1001, QUOTA_CONNECTIONS, &charges[2]), 0);
+    assert_true(quota_has_several(&quota));
+    assert_false(quota_is_busy(&charges[0], now));
+    assert_false(quota_spend(&charges[0], now, TURN_SHARE_USEC));
+    assert_true(quota_spend(&charges[1], now, 1));
+    assert_true(quota_is_busy(&charges[0], now));
+    assert_false(quota_is_busy(&charges[2], now));
+    /* Until the window is over, which leaves half of it. */
+    assert_true(quota_is_busy(&charges[0], now + TURN_WINDOW_USEC - 1));
+    assert_false(quota_is_busy(&charges[0], now + TURN_WINDOW_USEC));
+    assert_true(quota_spend(&charges[0], now + TURN_WINDOW_USEC, TURN_SHARE_USEC / 2 + 1));
+    /* It goes with the others. */
+    quota_release(&charges[2]);
+    assert_false(quota_is_busy(&charges[0], now + TURN_WINDOW_USEC));
+}
+
 static void test_root(void **state)
 {
     (void)state;
@@ -150,6 +178,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_total, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unread_bytes_of_a_user, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unread_bytes_in_all, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_busy_users, setup, teardown),
         cmocka_unit_test_setup_teardown(test_root, setup, teardown),
     };
 

@@ -348,6 +348,73 @@ static void test_unread_bytes_of_a_user(void **state)
     wire_expect_connections(0);
 }
 
+typedef struct Other {
+    int fd;
+    struct event *begin;
+    struct event *answer;
+    size_t
+        n_nexts; /* that the daemon was asked for on behalf of the busy user, from request to answer */
+    bool has_answer;
+} Other;
+
+static void on_begin(evutil_socket_t fd, short what, void *userdata)
+{
+    Other *other = userdata;
+
+    (void)fd;
+    (void)what;
+    other->n_nexts = wire_backend.n_nexts;
+    wire_say(other->fd, GET("x"));
+}
+
+static void on_answer(evutil_socket_t fd, short what, void *userdata)
+{
+    Other *other = userdata;
+    char byte;
+
+    (void)what;
+    assert_int_equal(recv(fd, &byte, 1, 0), 1);
+    other->n_nexts = wire_backend.n_nexts - other->n_nexts;
+    other->has_answer = true;
+}
+
+/* While a user asks for more than its share, another one waits for a slice of that, and not for the rest of it. */
+static void test_turn_of_others(void **state)
+{
+    enum { N = 64 };
+    static const struct timeval soon = {.tv_usec = 5000};
+    Other other = {};
+    int fds[N];
+    char byte;
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    for (int i = 1; i < BACKEND_INSTANCES_MAX; i++)
+        (void)backend_add(&wire_backend, "y", "any", NULL);
+    other.fd = wire_connect(1001);
+    other.begin = evtimer_new(wire_loop, on_begin, &other);
+    other.answer = event_new(wire_loop, other.fd, EV_READ, on_answer, &other);
+    assert_int_equal(event_add(other.begin, &soon), 0);
+    assert_int_equal(event_add(other.answer, NULL), 0);
+    for (int i = 0; i < N; i++) {
+        fds[i] = wire_connect(1000);
+        wire_say(fds[i], CALL("io.elementd.ListInstances", ""));
+    }
+    while (!other.has_answer)
+        assert_true(event_base_loop(wire_loop, EVLOOP_NONBLOCK) >= 0);
+    assert_true(wire_backend.n_nexts > (size_t)N * TURN_LOOKS_MAX);
+    assert_in_range(other.n_nexts, 0, N / 4 * TURN_LOOKS_MAX);
+    wire_settle();
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(recv(fds[i], &byte, 1, MSG_DONTWAIT), 1);
+        close(fds[i]);
+    }
+    event_free(other.begin);
+    event_free(other.answer);
+    close(other.fd);
+    wire_expect_connections(0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, wire_setup, wire_teardown)
 
 int main(void)
@@ -359,6 +426,7 @@ int main(void)
         TEST(test_replies_not_taken),     TEST(test_watching_is_not_idle),
         TEST(test_last_news_not_taken),   TEST(test_news_not_taken),
         TEST(test_watches_of_a_user),     TEST(test_unread_bytes_of_a_user),
+        TEST(test_turn_of_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
