@@ -136,7 +136,7 @@ def test_it_is_stopped_and_never_answers(site):
     daemon, pid = while_posting(site, request_timeout_sec=2)
     os.kill(pid, signal.SIGSTOP)
     daemon.wait_for_log("the process that asks the platform does not answer in time")
-    assert not is_alive(pid)
+    assert_gone(pid)
     assert site.token("one", timeout=30) == site.platform.instances()[0]["token"]
     assert len(site.platform.posts()) == 1
 
