@@ -211,7 +211,14 @@ static void expect_unit(Peer *peer, const char *expected)
 /* Whether or not the kernel keeps a handle with the socket. */
 static void test_unit(void **state)
 {
+    int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
     (void)state;
+    if (self < 0) {
+        print_message("no pidfd_open(2) here: valgrind did not know it before 3.21\n");
+        skip();
+    }
+    close(self);
     for (int i = 0; i < 2; i++) {
         AclSubject subject;
         pid_t child;
