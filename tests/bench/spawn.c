@@ -59,6 +59,7 @@ int main(int argc, char **argv)
     static uint64_t samples[SPAWN_RUNS_MAX];
     posix_spawn_file_actions_t actions;
     unsigned long n = argc > 2 ? strtoul(argv[1], NULL, 10) : 0;
+    uint64_t median;
 
     if (n == 0 || n > SPAWN_RUNS_MAX) {
         (void)fputs("usage: spawn COUNT PROGRAM [ARGUMENT...]\n", stderr);
@@ -70,7 +71,8 @@ int main(int argc, char **argv)
     for (unsigned long i = 0; i < n; i++)
         samples[i] = spawn_measure(&actions, argv + 2);
     qsort(samples, n, sizeof(*samples), spawn_compare);
-    (void)printf("%.1f\n", (double)samples[n / 2] / 1000);
+    median = samples[n / 2];
+    (void)printf("%.1f\n", (double)median / 1000);
     (void)posix_spawn_file_actions_destroy(&actions);
     return EXIT_SUCCESS;
 }

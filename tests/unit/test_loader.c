@@ -41,6 +41,7 @@ static struct {
     pthread_t thread; /* that asked last */
 } names = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
+/* NOLINTBEGIN(readability-non-const-parameter): as getpwnam_r(3) has it */
 int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
                struct passwd **ret_found) __attribute__((visibility("default")));
 
@@ -62,6 +63,7 @@ int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size
     *ret_found = NULL;
     return 0;
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 static void names_hang(bool is_hanging)
 {

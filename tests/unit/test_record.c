@@ -313,8 +313,8 @@ static void test_orphans_fine(void **state)
         "{\"orphan\":\"unclaimed\",\"url\":\"u\",\"id\":9223372036854775807}",
         "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\",\"orphan\":\"replaced\"}",
         "{\"id\":1,\"url\":\"u\",\"orphan\":\"duplicate\",\"doomed\":0,\"sinceUSec\":0}",
-        "{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\",\"doomed\":1,\"attempts\":3,"
-        "\"delayUSec\":5,\"retryUSec\":7,\"later\":[{\"token\":\"t\"}]}",
+        ("{\"id\":1,\"url\":\"u\",\"orphan\":\"removed\",\"doomed\":1,\"attempts\":3,"
+         "\"delayUSec\":5,\"retryUSec\":7,\"later\":[{\"token\":\"t\"}]}"),
     };
 
     (void)state;
