@@ -460,7 +460,9 @@ void reconciler_report(Reconciler *reconciler, Entry *entry, const char *token, 
     }
     if (entry->verify > next)
         entry->verify = next;
-    reconciler_due(reconciler, entry, next);
+    /* What is due sooner stays so: another report may come before the first has been seen to. */
+    if (entry->due > next)
+        reconciler_due(reconciler, entry, next);
 }
 
 void reconciler_retry(Reconciler *reconciler, Entry *entry)

@@ -68,6 +68,18 @@ def test_only_the_token_that_is_served_is_worth_a_question(site):
     stays_true(lambda: verifications(site) == [], "nothing is asked", 0.3)
 
 
+def test_reports_that_arrive_together_are_seen_to_at_once(site):
+    site.simple()
+    site.start()
+    token = ready(site)
+    call = {"method": "io.elementd.ReportRejected", "parameters": {"instance": "one", "token": token}}
+    with site.connect() as varlink:
+        varlink.send_bytes(20 * (json.dumps(call).encode() + b"\0"))
+        for _ in range(20):
+            varlink.receive()
+    wait_until(lambda: [row["status"] for row in verifications(site)] == [200], "it is asked once")
+
+
 def test_a_rejected_token_is_no_weapon(site):
     """However often it is reported: one question in half a minute, and one at a time."""
     site.simple("one", "two")
