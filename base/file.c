@@ -105,15 +105,37 @@ static int file_write_all(int fd, struct iovec *pieces, size_t n)
 #define FILE_UNSETTLED ((mode_t)0400)
 #define FILE_SETTLED   ((mode_t)0600)
 
+/* Whether a file is ours alone, and known by no other name. */
+static bool file_is_own(const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink == 1;
+}
+
+/* The spare that file_exchange() left; -1 where there is none that can be used. */
+static int file_open_spare(int dirfd, const char *name)
+{
+    _cleanup_(closep) int fd =
+        openat(dirfd, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !file_is_own(&st) || st.st_size != 0 ||
+        fchmod(fd, FILE_UNSETTLED) < 0)
+        return -1;
+    return TAKE_FD(fd);
+}
+
 static int file_write_new(int dirfd, const char *name, struct iovec *pieces, size_t n)
 {
-    _cleanup_(closep) int fd = -1;
+    _cleanup_(closep) int fd = file_open_spare(dirfd, name);
     int r;
 
-    /* A leftover of an earlier crash may be ours or a trap: never write through it. */
-    if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
-        return error_errno();
-    fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_UNSETTLED);
+    if (fd < 0) {
+        /* A leftover of an earlier crash may be ours or a trap: never write through it. */
+        if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+            return error_errno();
+        fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                    FILE_UNSETTLED);
+    }
     if (fd < 0)
         return error_errno();
     r = file_write_all(fd, pieces, n);
@@ -146,17 +168,57 @@ static int file_keep_old(int dirfd, const char *name)
     return r;
 }
 
+static bool file_is_own_at(int dirfd, const char *name)
+{
+    struct stat st;
+
+    return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && file_is_own(&st);
+}
+
+/*
+ * As file_keep_old() and a rename, but no file is made and none is removed, which costs a file system more than all the
+ * rest (measured with ext4: a third of a commit). `new_name` comes to be what "NAME~" was. In between, `name` is the old
+ * document and "NAME~" the new one. False where it cannot be: nothing has changed.
+ */
+static bool file_exchange(int dirfd, const char *new_name, const char *name)
+{
+    char old_name[NAME_MAX + 1];
+
+    (void)snprintf(old_name, sizeof(old_name), "%s~", name);
+    if (!file_is_own_at(dirfd, old_name) || !file_is_own_at(dirfd, name))
+        return false;
+    if (renameat2(dirfd, new_name, dirfd, old_name, RENAME_EXCHANGE) < 0)
+        return false;
+    if (renameat2(dirfd, old_name, dirfd, name, RENAME_EXCHANGE) == 0)
+        return true;
+    (void)renameat2(dirfd, new_name, dirfd, old_name, RENAME_EXCHANGE);
+    return false;
+}
+
+/* Leaves nothing in what the next commit is to be written into. */
+static void file_empty_spare(int dirfd, const char *name)
+{
+    _cleanup_(closep) int fd =
+        openat(dirfd, name, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+    if (fd < 0 || fchmod(fd, FILE_SETTLED) < 0)
+        (void)unlinkat(dirfd, name, 0);
+}
+
 int file_replace(int dirfd, const char *name, bool keep_old, struct iovec *pieces, size_t n)
 {
     char new_name[NAME_MAX + 1];
+    bool is_exchanged = false;
     int r;
 
     assert(strlen(name) < NAME_MAX - 4);
     (void)snprintf(new_name, sizeof(new_name), "%s.new", name);
     r = file_write_new(dirfd, new_name, pieces, n);
     if (r == 0 && keep_old)
+        is_exchanged = file_exchange(dirfd, new_name, name);
+    if (r == 0 && keep_old && !is_exchanged)
         r = file_keep_old(dirfd, name);
-    if (r == 0 && renameat(dirfd, new_name, dirfd, name) < 0)
+    if (r == 0 && !is_exchanged && renameat(dirfd, new_name, dirfd, name) < 0)
         r = error_errno();
     if (r < 0) {
         (void)unlinkat(dirfd, new_name, 0);
@@ -166,6 +228,8 @@ int file_replace(int dirfd, const char *name, bool keep_old, struct iovec *piece
         return error_errno();
     /* Only saves the next reader a sync: not worth failing for. */
     (void)!fchmodat(dirfd, name, FILE_SETTLED, 0);
+    if (is_exchanged)
+        file_empty_spare(dirfd, new_name);
     return 0;
 }
 

@@ -34,8 +34,9 @@ bool file_is_foreign(const struct stat *st);
  * Replaces `name` in the directory `dirfd` by the `n` pieces, durably: they are written to "NAME.new",
  * synced, what `name` was is kept as "NAME~" (unless `keep_old` is false: then "NAME~" stays what it is), then
  * renamed, and the directory synced. Whatever moment the machine stops at, `name` is the old or the new
- * document, whole, and so is "NAME~" of its own two. Mode 0600. 0, or -errno with `name` unchanged (or,
- * after a failed last sync, already the new one, but unsettled).
+ * document, whole, and so is "NAME~" of its own two (or already the new one). Mode 0600. An empty "NAME.new" is
+ * left for the next time. 0, or -errno with `name` unchanged (or, after a failed last sync, already the new one, but
+ * unsettled). Source: rename(2), RENAME_EXCHANGE, where the file system has it.
  */
 int file_replace(int dirfd, const char *name, bool keep_old, struct iovec *pieces, size_t n);
 

@@ -50,20 +50,23 @@ def is_well(site, tokens):
 
 WRITE, SYNC, RENAME = "@(write|writev|pwrite)", "@(fsync|fdatasync)", "@(rename|renameat|renameat2)"
 
-# The rule, and what the operator is told of it.
+NO_EXCHANGE = "renameat2:error=EINVAL"  # as of a file system that cannot
+
+# The rules, and what the operator is told of the last one.
 FAULTS = {
     "full": (f"{WRITE}:path=records.json.new:error=ENOSPC", "No space left on device"),
     "full-halfway": (f"{WRITE}:path=records.json.new:short=300:error=ENOSPC", "No space left on device"),
     "quota": (f"{WRITE}:path=records.json.new:error=EDQUOT", "Disk quota exceeded"),
     "write": (f"{WRITE}:path=records.json.new:error=EIO", "Input/output error"),
     "sync": (f"{SYNC}:path=records.json.new:error=EIO", "Input/output error"),
-    "link": ("linkat:path=records.json*:error=EIO", "Input/output error"),
+    "link": (f"{NO_EXCHANGE};linkat:path=records.json*:error=EIO", "Input/output error"),
     "rename": (f"{RENAME}:path=records.json:error=EIO", "Input/output error"),
     "rename-old": (f"{RENAME}:path=records.json~:error=EIO", "Input/output error"),
     "sync-directory": (f"{SYNC}:path=*/lib/elementd:error=EIO", "Input/output error"),
     "sync-parent": (f"{SYNC}:path=*/var/lib:error=EIO", "Input/output error"),
     "read-only": ("@(open|openat):path=records.json.new:error=EROFS", "Read-only file system"),
-    "read-only-unlink": ("unlinkat:path=records.json.new:error=EROFS", "Read-only file system"),
+    "read-only-unlink": ("@(open|openat):path=records.json.new:error=EROFS;unlinkat:path=records.json.new:error=EROFS",
+                         "Read-only file system"),
 }
 
 

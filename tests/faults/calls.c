@@ -144,7 +144,7 @@ static int calls_open(const char *function, int fd, const char *path, int flags,
 
     int result = (int)CALLS_RUN(verdict, SYS_openat, fd, path, flags, mode);
     FaultsDeed deed = {
-        .function = "create",
+        .function = (flags & O_CREAT) ? "create" : "truncate",
         .fd = fd,
         .path = path,
         .file_fd = result,
@@ -217,7 +217,7 @@ static int calls_rename(const char *function, int from_fd, const char *from, int
     FaultsVerdict verdict = faults_begin(function, to_fd, to, 0);
 
     return calls_record_path(
-        "rename", from_fd, from, to_fd, to,
+        (flags & RENAME_EXCHANGE) ? "exchange" : "rename", from_fd, from, to_fd, to,
         (int)CALLS_RUN(verdict, SYS_renameat2, from_fd, from, to_fd, to, flags));
 }
 

@@ -31,12 +31,14 @@ static struct {
     size_t write_max;   /* bytes that one writev() takes; 0: all */
     const char *fails;  /* the call that fails with EIO, */
     size_t fails_after; /* after so many that do not */
+    bool has_no_exchange;
 } disk;
 
 ssize_t writev(int fd, const struct iovec *pieces, int n);
 int fsync(int fd);
 int linkat(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags);
 int renameat(int from_dirfd, const char *from, int to_dirfd, const char *to);
+int renameat2(int from_dirfd, const char *from, int to_dirfd, const char *to, unsigned flags);
 
 static bool disk_fails(const char *call, const char *what)
 {
@@ -84,6 +86,17 @@ int renameat(int from_dirfd, const char *from, int to_dirfd, const char *to)
     return disk_fails("rename", to)
                ? -1
                : (int)syscall(SYS_renameat2, from_dirfd, from, to_dirfd, to, 0);
+}
+
+int renameat2(int from_dirfd, const char *from, int to_dirfd, const char *to, unsigned flags)
+{
+    if (disk.has_no_exchange) {
+        errno = EINVAL;
+        return -1;
+    }
+    return disk_fails("exchange", to)
+               ? -1
+               : (int)syscall(SYS_renameat2, from_dirfd, from, to_dirfd, to, flags);
 }
 
 /* Runs on as an ordinary user, to whom modes mean something; skips the test where that cannot be. */
@@ -163,6 +176,17 @@ static void assert_missing(int dirfd, const char *name)
 {
     assert_int_equal(faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW), -1);
     assert_int_equal(errno, ENOENT);
+}
+
+/* Where a commit went well, nothing is left but an empty file for the next one. */
+static void assert_spare(int dirfd, const char *name)
+{
+    struct stat st;
+
+    assert_int_equal(fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+    assert_true(S_ISREG(st.st_mode));
+    assert_int_equal(st.st_size, 0);
+    assert_int_equal(st.st_mode & 077, 0);
 }
 
 static int replace(int dirfd, const char *name, const char *text)
@@ -408,7 +432,7 @@ static void test_replace(void **state)
     assert_int_equal(replace(directory->fd, "r", ""), 0);
     assert_content(directory->fd, "r", "");
     assert_content(directory->fd, "r~", "the second");
-    assert_missing(directory->fd, "r.new");
+    assert_spare(directory->fd, "r.new");
     assert_mode(directory->fd, "r", 0600);
     assert_mode(directory->fd, "r~", 0600);
 
@@ -475,19 +499,123 @@ static void test_replace_order(void **state)
     memset(&disk, 0, sizeof(disk));
     assert_int_equal(replace(directory->fd, "r", "two"), 0);
     assert_string_equal(disk.calls, "sync:file link:r.old rename:r~ rename:r sync:directory ");
+    memset(&disk, 0, sizeof(disk));
+    assert_int_equal(replace(directory->fd, "r", "three"), 0);
+    assert_string_equal(disk.calls, "sync:file exchange:r~ exchange:r sync:directory ");
+}
+
+/* Three files serve for good: none is made, and none removed. */
+static void test_replace_exchanges(void **state)
+{
+    static const char *const names[] = {"r", "r~", "r.new"};
+    Directory *directory = *state;
+    ino_t inodes[3], sum = 0;
+
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(replace(directory->fd, "r", "some"), 0);
+    for (size_t i = 0; i < 3; i++) {
+        struct stat st;
+
+        assert_int_equal(fstatat(directory->fd, names[i], &st, 0), 0);
+        inodes[i] = st.st_ino;
+        sum += st.st_ino;
+    }
+    assert_true(inodes[0] != inodes[1] && inodes[1] != inodes[2] && inodes[0] != inodes[2]);
+    for (char text[] = "a longer one"; text[0] < 'k'; text[0]++) {
+        ino_t now = 0;
+
+        assert_int_equal(replace(directory->fd, "r", text), 0);
+        assert_content(directory->fd, "r", text);
+        text[0]--;
+        assert_content(directory->fd, "r~", text[0] < 'a' ? "some" : text);
+        text[0]++;
+        assert_spare(directory->fd, "r.new");
+        for (size_t i = 0; i < 3; i++) {
+            struct stat st;
+
+            assert_int_equal(fstatat(directory->fd, names[i], &st, 0), 0);
+            now += st.st_ino;
+        }
+        assert_int_equal(now, sum);
+    }
+}
+
+/* Killed at any moment of it: a spare that is not empty, or not ours alone, is not written through. */
+static void test_replace_spare(void **state)
+{
+    Directory *directory = *state;
+    struct stat before, after;
+    int fd;
+
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(replace(directory->fd, "r", "some"), 0);
+    assert_int_equal(linkat(directory->fd, "r.new", directory->fd, "victim", 0), 0);
+    assert_int_equal(replace(directory->fd, "r", "more"), 0);
+    assert_content(directory->fd, "victim", "");
+
+    /* The older document has two names: it is not emptied under the one. */
+    assert_int_equal(unlinkat(directory->fd, "victim", 0), 0);
+    assert_int_equal(linkat(directory->fd, "r~", directory->fd, "victim", 0), 0);
+    assert_int_equal(replace(directory->fd, "r", "most"), 0);
+    assert_content(directory->fd, "r", "most");
+    assert_content(directory->fd, "r~", "more");
+    assert_content(directory->fd, "victim", "some");
+
+    assert_int_equal(replace(directory->fd, "r", "other"), 0);
+    put(directory->fd, "r.new", "half", 4);
+    fd = openat(directory->fd, "r.new", O_RDONLY | O_CLOEXEC); /* so that its number is not used again */
+    assert_int_equal(replace(directory->fd, "r", "short"), 0);
+    assert_int_equal(fstat(fd, &before), 0);
+    assert_int_equal(close(fd), 0);
+    assert_content(directory->fd, "r", "short");
+    assert_int_equal(fstatat(directory->fd, "r", &after, 0), 0);
+    assert_true(before.st_ino != after.st_ino);
+    assert_spare(directory->fd, "r.new");
+}
+
+/* Either exchange fails, or there is none on this file system: then it is done by links, as well. */
+static void test_replace_without_exchange(void **state)
+{
+    Directory *directory = *state;
+
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(replace(directory->fd, "r", "older"), 0);
+        assert_int_equal(replace(directory->fd, "r", "old"), 0);
+        memset(&disk, 0, sizeof(disk));
+        disk.has_no_exchange = i == 2;
+        disk.fails = i < 2 ? "exchange" : NULL;
+        disk.fails_after = i;
+        assert_int_equal(replace(directory->fd, "r", "new"), 0);
+        assert_non_null(strstr(disk.calls, "link:r.old rename:r~ rename:r sync:directory "));
+        memset(&disk, 0, sizeof(disk));
+        assert_content(directory->fd, "r", "new");
+        assert_content(directory->fd, "r~", "old");
+        assert_mode(directory->fd, "r", 0600);
+        assert_missing(directory->fd, "r.new");
+    }
 }
 
 /* Each step fails in turn: the document is the old one, whole, and nothing else lies about. */
 static void test_replace_fails(void **state)
 {
-    static const char *const calls[] = {"write", "sync", "link", "rename"};
+    static const struct {
+        const char *call;
+        size_t after;
+        bool is_exchangeable;
+    } rows[] = {
+        {"write", 0, false}, {"write", 0, true},    {"sync", 0, false},
+        {"sync", 0, true},   {"link", 0, false},    {"rename", 0, false},
+        {"rename", 1, false},
+    };
     Directory *directory = *state;
 
     assert_int_equal(replace(directory->fd, "r", "older"), 0);
     assert_int_equal(replace(directory->fd, "r", "old"), 0);
-    for (size_t i = 0; i < N_ELEMENTS(calls); i++) {
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         memset(&disk, 0, sizeof(disk));
-        disk.fails = calls[i];
+        disk.has_no_exchange = !rows[i].is_exchangeable;
+        disk.fails = rows[i].call;
+        disk.fails_after = rows[i].after;
         assert_int_equal(replace(directory->fd, "r", "new"), -EIO);
         disk.fails = NULL;
         assert_content(directory->fd, "r", "old");
@@ -605,8 +733,9 @@ static void test_replace_leftovers(void **state)
     assert_int_equal(replace(directory->fd, "r", "new"), 0);
     assert_content(directory->fd, "r", "new");
     assert_content(directory->fd, "r~", "old");
-    assert_missing(directory->fd, "r.new");
+    assert_spare(directory->fd, "r.new");
 
+    assert_int_equal(unlinkat(directory->fd, "r.new", 0), 0);
     assert_int_equal(symlinkat("victim", directory->fd, "r.new"), 0);
     assert_int_equal(unlinkat(directory->fd, "r~", 0), 0);
     assert_int_equal(symlinkat("victim", directory->fd, "r~"), 0);
@@ -816,6 +945,9 @@ int main(void)
         TEST(test_is_foreign_to_nobody),
         TEST(test_replace_short_writes),
         TEST(test_replace_order),
+        TEST(test_replace_exchanges),
+        TEST(test_replace_spare),
+        TEST(test_replace_without_exchange),
         TEST(test_replace_fails),
         TEST(test_settle),
         TEST(test_replace_keeps_the_older),

@@ -3,7 +3,7 @@
 libfaults records them with their content (tests/faults/faults.h). The model of the file system knows what POSIX
 promises and no more: a file's content is certain after fsync() of the file, a name in a directory after fsync() of
 the directory. All else is lost, half there or there, each for itself and in any combination; but what was renamed is
-never under neither name.
+never under neither name, and of two that were exchanged no name is without a file.
 """
 
 import itertools
@@ -42,11 +42,14 @@ def read_record(path):
 @dataclass(eq=False)
 class File:
     durable: bytes = b""
-    written: list = field(default_factory=list)  # (offset, bytes) since the last sync
+    written: list = field(default_factory=list)  # (offset, bytes) since the last sync; (0, None): emptied
 
     def content(self):
         data = bytearray(self.durable)
         for offset, piece in self.written:
+            if piece is None:
+                data.clear()
+                continue
             data.extend(bytes(max(0, offset + len(piece) - len(data))))
             data[offset:offset + len(piece)] = piece
         return bytes(data)
@@ -111,6 +114,9 @@ class Disk:
             if path not in self.now:
                 self.files[deed.inode] = File()
                 self.change({path: self.files[deed.inode]})
+        elif deed.function == "truncate":
+            if deed.inode in self.files:
+                self.files[deed.inode].written.append((0, None))
         elif deed.function == "write":
             if deed.inode in self.files:
                 self.files[deed.inode].written.append((deed.offset, deed.content))
@@ -121,6 +127,9 @@ class Disk:
         elif deed.function == "rename":
             file = self.now[origin]
             self.change({path: file, origin: "gone"}, {path: file})
+        elif deed.function == "exchange":
+            one, other = self.now[origin], self.now[path]
+            self.change({path: one, origin: other}, {path: one}, {origin: other})
         elif deed.function == "unlink":
             self.change({path: "gone"})
         else:
