@@ -11,7 +11,10 @@ int thread_start(pthread_t *ret_thread, void *(*function)(void *argument), void 
 
 /*
  * Lets the calling thread, and none of the others, stand back for threads that have clients to serve: what it does takes
- * milliseconds of a processor, and it would take that of the loop the moment that it is woken (measured: a p99 of 2.4 ms
- * instead of 1). Source: setpriority(2), by which each thread of Linux has a nice value of its own; SCHED_BATCH in sched(7).
+ * milliseconds of a processor, and it would take that of the loop the moment that it is woken, and keep it until the next
+ * tick of the kernel (measured: a p99 of 2.4 ms instead of 1). What it starts afterwards stands back as well.
+ *
+ * Source: sched_setattr(2); nice(2), a value that each thread of Linux has of its own; SCHED_BATCH in sched(7); "EEVDF
+ * Scheduler" in the kernel's documentation: since 6.12, sched_runtime is the length of a turn, and the shorter one goes first.
  */
 void thread_stand_back(void);

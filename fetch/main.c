@@ -7,7 +7,6 @@
  */
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,13 +19,11 @@
 
 #include <event2/event.h>
 
+#include "base/thread.h"
 #include "fetch/fetch_server.h"
 
 /* HTTP_HELPER_FD in daemon/http_helper.h. */
 #define MAIN_FD 3
-
-/* Tokens that are there are served first, while many handshakes keep the processors busy here. */
-#define MAIN_NICE 10
 
 static void main_protect(void)
 {
@@ -40,8 +37,8 @@ static void main_protect(void)
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     (void)setrlimit(RLIMIT_CORE, &no_core);
     (void)umask(0077);
-    (void)setpriority(PRIO_PROCESS, 0, MAIN_NICE);
-    (void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){});
+    /* Tokens that are there are served first, while many handshakes keep the processors busy here. */
+    thread_stand_back();
     for (size_t i = 0; i < N_ELEMENTS(ignored); i++)
         (void)signal(ignored[i], SIG_IGN);
     /* They came to us blocked, so that none of them was too early. */
