@@ -22,13 +22,13 @@ OWNER = "benchmark"
 class Service:
     """A program that says READY=1, with the time (microseconds since exec) of each thing that it said."""
 
-    def __init__(self, command, directory, env=None):
+    def __init__(self, command, directory, env=None, prepare=None):
         path = directory / "notify"
         # In memory: on the disk that records are synced to, each line would wait for that, as none does in the journal.
         with tempfile.TemporaryFile(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as log:
             self.popen = subprocess.Popen([str(part) for part in (BUILD / "bench/notified", path, *command)],
                                           env=environment(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                          stderr=log, text=True, bufsize=1)
+                                          stderr=log, text=True, bufsize=1, preexec_fn=prepare)
         self.pid = int(self.popen.stdout.readline())
         self.said = []
         self.change = threading.Condition()
@@ -85,8 +85,8 @@ def declare(site, numbers):
         path.chmod(0o640)
 
 
-def start(site, env=None):
-    return Service([BUILD / "elementd", f"--root={site.root}"], site.directory, env)
+def start(site, env=None, prepare=None):
+    return Service([BUILD / "elementd", f"--root={site.root}"], site.directory, env, prepare)
 
 
 def wait_until_all_are_ready(service, n):
