@@ -18,9 +18,8 @@ Account *account_free(Account *account)
 {
     if (!account)
         return NULL;
-    free(account->name);
-    free(account->file);
-    free(account->url);
+    shared_unref(account->name);
+    shared_unref(account->url);
     secret_unref(account->user);
     secret_unref(account->organization);
     free(account->ca_file);
@@ -34,11 +33,14 @@ Account *account_free(Account *account)
 static int account_set_url(const SchemaKey *key, Document *document, const JsonValue *value,
                            void *target)
 {
+    _cleanup_(freep) char *url = NULL;
     Account *account = target;
     const char *reason;
     int r;
 
-    r = url_parse(value->text, &account->url, &reason);
+    r = url_parse(value->text, &url, &reason);
+    if (r == 0)
+        return shared_new(url, strlen(url), NULL, &account->url);
     if (r != -EINVAL)
         return r;
     document_error(document, value->at, "\"%s\" %s", key->name, reason);
@@ -164,10 +166,9 @@ int account_parse(const DocumentSource *source, Problems *problems, Account **re
 
     if (!account)
         return -ENOMEM;
-    account->name = strdup(source->name);
-    account->file = strdup(source->file);
-    if (!account->name || !account->file)
-        return -ENOMEM;
+    r = shared_new(source->name, strlen(source->name), NULL, &account->name);
+    if (r < 0)
+        return r;
     r = account_read(account, source, problems);
     if (r < 0)
         return r;

@@ -6,12 +6,12 @@
 
 #include "base/cleanup.h"
 #include "base/secret.h"
+#include "base/shared.h"
 #include "config/document.h"
 
 typedef struct Account {
-    char *name;
-    char *file;
-    char *url; /* without a trailing slash; https, or http to a loopback address */
+    const char *name; /* shared (base/shared.h) */
+    const char *url;  /* shared; without a trailing slash; https, or http to a loopback address */
     Secret *user;
     Secret *organization;
     char *ca_file; /* NULL: the system's certificates */

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
+#include "base/shared.h"
 #include "config/reference.h"
 #include "config/schema.h"
 
@@ -156,7 +157,7 @@ static int body_expand(Document *document, JsonValue *value, bool is_configurati
 /* ---- checks of what is then there ---- */
 
 /* As it is written: an element's name is shown to everybody, so it must not come out of a secret. */
-static int body_check_element(Document *document, char **ret_element)
+static int body_check_element(Document *document, const char **ret_element)
 {
     const JsonValue *key = json_value_find(json_value_find(document->root, "element"), "key");
 
@@ -171,8 +172,7 @@ static int body_check_element(Document *document, char **ret_element)
         document_error(document, key->at, "references are not replaced in \"element.key\"");
         return 0;
     }
-    *ret_element = strdup(key->text);
-    return *ret_element ? 0 : -ENOMEM;
+    return shared_new(key->text, key->size, NULL, ret_element);
 }
 
 static void body_check_tags(Document *document)
@@ -189,7 +189,7 @@ static void body_check_tags(Document *document)
                            "\" are added by elementd itself");
 }
 
-int body_check(Document *document, char **ret_element)
+int body_check(Document *document, const char **ret_element)
 {
     size_t size = 0;
     int r;

@@ -17,9 +17,9 @@
 
 /*
  * Checks the body in `document`, and replaces the references of its strings in the tree. *ret_element, which the
- * caller frees, is element.key, or NULL when that is broken. 0 (there may be problems) or -ENOMEM.
+ * caller unrefs (base/shared.h), is element.key, or NULL when that is broken. 0 (there may be problems) or -ENOMEM.
  */
-int body_check(Document *document, char **ret_element);
+int body_check(Document *document, const char **ret_element);
 
 /*
  * Writes the body that body_check() found fine: with the tags "elementd.OWNER" and "elementd.OWNER.INSTANCE"

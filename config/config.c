@@ -104,6 +104,7 @@ static int config_add_instance(Config *config, const DocumentSource *source, con
         .accounts = config->accounts,
         .n_accounts = config->n_accounts,
         .key = key,
+        .previous = config->n_instances > 0 ? config->instances[config->n_instances - 1] : NULL,
     };
     Instance *instance;
     int r;

@@ -21,10 +21,9 @@ Instance *instance_free(Instance *instance)
 {
     if (!instance)
         return NULL;
-    free(instance->name);
-    free(instance->file);
-    free(instance->element);
-    free(instance->account_name);
+    shared_unref(instance->name);
+    shared_unref(instance->element);
+    shared_unref(instance->account_name);
     acl_deinit(&instance->allow);
     acl_deinit(&instance->allow_authorization);
     secret_unref(instance->body);
@@ -68,8 +67,7 @@ static int instance_set_account(const SchemaKey *key, Document *document, const 
 
     (void)key;
     (void)document;
-    instance->account_name = strdup(value->text);
-    return instance->account_name ? 0 : -ENOMEM;
+    return shared_new(value->text, strlen(value->text), NULL, &instance->account_name);
 }
 
 typedef struct InstanceRemovalWord {
@@ -265,19 +263,28 @@ static void instance_report_no_account(Document *document, const InstanceContext
     document_error(document, at, "%s; accounts.d declares %s", which, list);
 }
 
+/* Where the file names none. */
+static int instance_fill_account(Instance *instance)
+{
+    static const char name[] = INSTANCE_DEFAULT_ACCOUNT;
+
+    if (instance->account_name)
+        return 0;
+    return shared_new(name, strlen(name), NULL, &instance->account_name);
+}
+
 static int instance_find_account(Instance *instance, Document *document,
                                  const InstanceContext *context)
 {
     const JsonValue *ours = json_value_find(document->root, BODY_OUR_KEY);
     const JsonValue *value = json_value_find(ours, "account");
+    int r;
 
     if (!instance->account_name && value)
         return 0; /* not usable, and told of */
-    if (!instance->account_name) {
-        instance->account_name = strdup(INSTANCE_DEFAULT_ACCOUNT);
-        if (!instance->account_name)
-            return -ENOMEM;
-    }
+    r = instance_fill_account(instance);
+    if (r < 0)
+        return r;
     instance->account = account_find(context->accounts, context->n_accounts,
                                      instance->account_name);
     if (!instance->account)
@@ -286,6 +293,12 @@ static int instance_find_account(Instance *instance, Document *document,
 }
 
 /* ---- the whole ---- */
+
+static void instance_share(const char **text, const char *like)
+{
+    if (*text && like && strcmp(*text, like) == 0)
+        shared_replace(text, like);
+}
 
 static int instance_check(Instance *instance, Document *document, const InstanceContext *context)
 {
@@ -301,6 +314,10 @@ static int instance_check(Instance *instance, Document *document, const Instance
         r = body_check(document, &instance->element);
     if (r < 0)
         return r;
+    if (context->previous) {
+        instance_share(&instance->element, context->previous->element);
+        instance_share(&instance->account_name, context->previous->account_name);
+    }
     if (document->problems->n_errors > 0 || !context->settings->owner)
         return 0;
     return body_write(document, context->settings->owner, instance->name, context->key,
@@ -346,17 +363,15 @@ int instance_parse(const DocumentSource *source, const InstanceContext *context,
 
     if (!instance)
         return -ENOMEM;
-    instance->name = strdup(source->name);
-    instance->file = strdup(source->file);
-    if (!instance->name || !instance->file)
-        return -ENOMEM;
+    r = shared_new(source->name, strlen(source->name), NULL, &instance->name);
+    if (r < 0)
+        return r;
     r = instance_read(instance, source, context, problems);
     if (r < 0)
         return r;
-    if (!instance->account_name)
-        instance->account_name = strdup(INSTANCE_DEFAULT_ACCOUNT);
-    if (!instance->account_name)
-        return -ENOMEM;
+    r = instance_fill_account(instance);
+    if (r < 0)
+        return r;
     r = problems_close(problems, &instance->problem);
     if (r < 0)
         return r;

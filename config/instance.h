@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/secret.h"
+#include "base/shared.h"
 #include "config/account.h"
 #include "config/document.h"
 #include "config/settings.h"
@@ -19,12 +20,11 @@ typedef enum InstanceRemoval {
 } InstanceRemoval;
 
 typedef struct Instance {
-    char *name;
-    char *file;
-    char *
-        element; /* element.key; NULL when the file does not say it well; others' errors do not matter */
-    char *account_name;     /* never NULL */
-    const Account *account; /* of the same Config; NULL when there is none of that name */
+    const char *name; /* shared (base/shared.h), as the next two */
+    const char
+        *element; /* element.key; NULL when the file does not say it well; others' errors do not matter */
+    const char *account_name; /* never NULL */
+    const Account *account;   /* of the same Config; NULL when there is none of that name */
 
     /*
      * Who may have the token, and the whole header. A list that cannot be read is empty: root only. When the
@@ -68,6 +68,7 @@ typedef struct InstanceContext {
     Account *const *accounts; /* by name */
     size_t n_accounts;
     const DigestKey *key;
+    const Instance *previous; /* of the same Config, to share texts with where they say the same; or NULL */
 } InstanceContext;
 
 /*

@@ -60,11 +60,12 @@ void adopt_found(Reconciler *reconciler, Entry *entry, usec_t now)
     bool is_known = record && record->has_digests && !entry->is_foreign;
     char words[96];
 
-    if (!record || remove_replaced(reconciler, entry, now) < 0 ||
-        (!is_known && step_describe(record, entry) < 0)) {
+    if (!record || remove_replaced(reconciler, entry, now) < 0) {
         step_retry_soon(entry);
         return;
     }
+    if (!is_known)
+        step_describe(record, entry);
     record->id = entry->found.id;
     secret_unref(record->token);
     record->token = secret_ref(entry->found.token);

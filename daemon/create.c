@@ -16,11 +16,11 @@ void create_intend(Reconciler *reconciler, Entry *entry, usec_t now)
     _cleanup_(record_unrefp) Record *record = step_edit(entry);
 
     if (!record || remove_replaced(reconciler, entry, now) < 0 ||
-        step_describe(record, entry) < 0 ||
         record_set_string(&record->owner, reconciler_settings(reconciler)->owner) < 0) {
         step_retry_soon(entry);
         return;
     }
+    step_describe(record, entry);
     /* The platform has said that the instance is not there: neither is its token. */
     record->token = secret_unref(record->token);
     record->id = 0;

@@ -115,7 +115,7 @@ static void keep_changed(Reconciler *reconciler, Entry *entry, PlatformAnswer *a
     (void)keep_take_instance(entry, record, answer);
     record->body_digest = entry->sent_body;
     record->labels_digest = entry->sent_labels;
-    (void)record_set_string(&record->failure, NULL);
+    shared_replace(&record->failure, NULL);
     step_settle(entry, record);
     step_log(LOG_NOTICE, entry, MESSAGE_INSTANCE_CHANGED, NULL,
              "changed on the platform, as its file has been");

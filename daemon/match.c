@@ -62,10 +62,10 @@ static void match_add_orphan(const Match *match, const PlatformInstance *row, Re
         return;
     }
     if (row->id == 0 || record_new(name, &record) < 0 ||
-        record_set_string(&record->account, account->name) < 0 ||
-        record_set_string(&record->url, account->url) < 0 ||
         record_set_string(&record->element, row->element) < 0)
         return;
+    shared_replace(&record->account, account->name);
+    shared_replace(&record->url, account->url);
     record->id = row->id;
     record->orphan = reason;
     record->since = clock_realtime();

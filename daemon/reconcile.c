@@ -477,13 +477,13 @@ void reconciler_retry(Reconciler *reconciler, Entry *entry)
         /* What was refused has not reached the platform: it differs from what is declared. */
         if (record->failure && record->token)
             record->body_digest = (Digest){};
-        (void)record_set_string(&record->failure, NULL);
+        shared_replace(&record->failure, NULL);
         record->retry = 0;
         record->delay = 0;
         /* A person says that there is none. */
         if (is_elsewhere) {
             record->intent = 0;
-            (void)record_set_string(&record->owner, NULL);
+            shared_replace(&record->owner, NULL);
         }
         reconciler_put(reconciler, entry, TAKE_PTR(record), true);
     }

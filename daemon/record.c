@@ -16,48 +16,43 @@ int record_new(const char *name, Record **ret_record)
     if (!record)
         return -ENOMEM;
     record->n_refs = 1;
-    if (name) {
-        record->name = strdup(name);
-        if (!record->name)
-            return -ENOMEM;
-    }
+    if (record_set_string(&record->name, name) < 0)
+        return -ENOMEM;
     *ret_record = TAKE_PTR(record);
     return 0;
 }
 
-int record_set_string(char **field, const char *value)
+int record_set_string(const char **field, const char *value)
 {
-    char *copy = NULL;
+    const char *shared = NULL;
+    int r;
 
     if (value) {
-        copy = strdup(value);
-        if (!copy)
-            return -ENOMEM;
+        r = shared_new(value, strlen(value), *field, &shared);
+        if (r < 0)
+            return r;
     }
-    free(*field);
-    *field = copy;
+    shared_unref(*field);
+    *field = shared;
     return 0;
 }
 
 int record_copy(const Record *record, Record **ret_record)
 {
-    _cleanup_(record_unrefp) Record *copy = NULL;
+    Record *copy = malloc(sizeof(*copy));
 
-    copy = malloc(sizeof(*copy));
     if (!copy)
         return -ENOMEM;
     *copy = *record;
     copy->n_refs = 1;
-    copy->token = secret_ref(record->token);
-    copy->name = copy->account = copy->url = copy->element = copy->failure = copy->owner = NULL;
-    if (record_set_string(&copy->name, record->name) < 0 ||
-        record_set_string(&copy->account, record->account) < 0 ||
-        record_set_string(&copy->url, record->url) < 0 ||
-        record_set_string(&copy->element, record->element) < 0 ||
-        record_set_string(&copy->failure, record->failure) < 0 ||
-        record_set_string(&copy->owner, record->owner) < 0)
-        return -ENOMEM;
-    *ret_record = TAKE_PTR(copy);
+    secret_ref(copy->token);
+    shared_ref(copy->name);
+    shared_ref(copy->account);
+    shared_ref(copy->url);
+    shared_ref(copy->element);
+    shared_ref(copy->owner);
+    shared_ref(copy->failure);
+    *ret_record = copy;
     return 0;
 }
 
@@ -77,12 +72,12 @@ Record *record_unref(Record *record)
     assert(record->n_refs > 0);
     if (--record->n_refs > 0)
         return NULL;
-    free(record->name);
-    free(record->account);
-    free(record->url);
-    free(record->element);
-    free(record->failure);
-    free(record->owner);
+    shared_unref(record->name);
+    shared_unref(record->account);
+    shared_unref(record->url);
+    shared_unref(record->element);
+    shared_unref(record->owner);
+    shared_unref(record->failure);
     secret_unref(record->token);
     free(record);
     return NULL;
@@ -103,32 +98,38 @@ typedef enum RecordType {
 
 typedef struct RecordField {
     const char *key;
+    size_t key_size;
     RecordType type;
     size_t offset;
     size_t max; /* bytes of a string or secret */
 } RecordField;
 
+#define RECORD_FIELD(key, type, member, max)                                                       \
+    {                                                                                              \
+        key, sizeof(key) - 1, type, offsetof(Record, member), max                                  \
+    }
+
 static const RecordField record_fields[] = {
-    {"name", RECORD_STRING, offsetof(Record, name), NAME_BYTES_MAX},
-    {"id", RECORD_ID, offsetof(Record, id), 0},
-    {"token", RECORD_SECRET, offsetof(Record, token), TOKEN_BYTES_MAX},
-    {"account", RECORD_STRING, offsetof(Record, account), NAME_BYTES_MAX},
-    {"url", RECORD_STRING, offsetof(Record, url), CONFIG_FILE_BYTES_MAX},
-    {"element", RECORD_STRING, offsetof(Record, element), CONFIG_FILE_BYTES_MAX},
-    {"verifiedUSec", RECORD_USEC, offsetof(Record, verified), 0},
-    {"bodyDigest", RECORD_DIGEST, offsetof(Record, body_digest), 0},
-    {"labelsDigest", RECORD_DIGEST, offsetof(Record, labels_digest), 0},
-    {"disabled", RECORD_FLAG, offsetof(Record, is_disabled), 0},
-    {"doomed", RECORD_FLAG, offsetof(Record, is_doomed), 0},
-    {"outgoing", RECORD_FLAG, offsetof(Record, is_outgoing), 0},
-    {"orphan", RECORD_ORPHAN, offsetof(Record, orphan), 0},
-    {"sinceUSec", RECORD_USEC, offsetof(Record, since), 0},
-    {"intentUSec", RECORD_USEC, offsetof(Record, intent), 0},
-    {"owner", RECORD_STRING, offsetof(Record, owner), NAME_BYTES_MAX},
-    {"attempts", RECORD_COUNT, offsetof(Record, attempts), 0},
-    {"delayUSec", RECORD_USEC, offsetof(Record, delay), 0},
-    {"retryUSec", RECORD_USEC, offsetof(Record, retry), 0},
-    {"failure", RECORD_STRING, offsetof(Record, failure), 4 * PROBLEM_BYTES_MAX},
+    RECORD_FIELD("name", RECORD_STRING, name, NAME_BYTES_MAX),
+    RECORD_FIELD("id", RECORD_ID, id, 0),
+    RECORD_FIELD("token", RECORD_SECRET, token, TOKEN_BYTES_MAX),
+    RECORD_FIELD("account", RECORD_STRING, account, NAME_BYTES_MAX),
+    RECORD_FIELD("url", RECORD_STRING, url, CONFIG_FILE_BYTES_MAX),
+    RECORD_FIELD("element", RECORD_STRING, element, CONFIG_FILE_BYTES_MAX),
+    RECORD_FIELD("verifiedUSec", RECORD_USEC, verified, 0),
+    RECORD_FIELD("bodyDigest", RECORD_DIGEST, body_digest, 0),
+    RECORD_FIELD("labelsDigest", RECORD_DIGEST, labels_digest, 0),
+    RECORD_FIELD("disabled", RECORD_FLAG, is_disabled, 0),
+    RECORD_FIELD("doomed", RECORD_FLAG, is_doomed, 0),
+    RECORD_FIELD("outgoing", RECORD_FLAG, is_outgoing, 0),
+    RECORD_FIELD("orphan", RECORD_ORPHAN, orphan, 0),
+    RECORD_FIELD("sinceUSec", RECORD_USEC, since, 0),
+    RECORD_FIELD("intentUSec", RECORD_USEC, intent, 0),
+    RECORD_FIELD("owner", RECORD_STRING, owner, NAME_BYTES_MAX),
+    RECORD_FIELD("attempts", RECORD_COUNT, attempts, 0),
+    RECORD_FIELD("delayUSec", RECORD_USEC, delay, 0),
+    RECORD_FIELD("retryUSec", RECORD_USEC, retry, 0),
+    RECORD_FIELD("failure", RECORD_STRING, failure, 4 * PROBLEM_BYTES_MAX),
 };
 
 static const char *const record_orphan_words[] = {
@@ -214,18 +215,20 @@ void record_write(const Record *record, JsonWriter *writer)
 
 /* Each sets the field from the event: 0, RECORD_E_BROKEN or -ENOMEM. */
 
-static int record_read_text(const RecordField *field, const JsonEvent *event, void *value)
+static int record_read_text(const RecordField *field, const JsonEvent *event, const char *like,
+                            const char **value)
 {
-    char *text;
+    const char *text;
+    int r;
 
     if (event->type != JSON_STRING || event->size > field->max ||
         memchr(event->text, '\0', event->size))
         return RECORD_E_BROKEN;
-    text = strndup(event->text, event->size);
-    if (!text)
-        return -ENOMEM;
-    free(*(char **)value);
-    *(char **)value = text;
+    r = shared_new(event->text, event->size, like, &text);
+    if (r < 0)
+        return r;
+    shared_unref(*value);
+    *value = text;
     return 0;
 }
 
@@ -270,7 +273,13 @@ static int record_read_orphan(const JsonEvent *event, RecordOrphan *value)
     return RECORD_E_BROKEN;
 }
 
-static int record_read_field(Record *record, const RecordField *field, const JsonEvent *event)
+static const char *record_text(const Record *record, const RecordField *field)
+{
+    return record ? *(const char *const *)((const char *)record + field->offset) : NULL;
+}
+
+static int record_read_field(Record *record, const Record *previous, const RecordField *field,
+                             const JsonEvent *event)
 {
     void *value = (char *)record + field->offset;
     int64_t number = 0;
@@ -278,7 +287,7 @@ static int record_read_field(Record *record, const RecordField *field, const Jso
 
     switch (field->type) {
     case RECORD_STRING:
-        return record_read_text(field, event, value);
+        return record_read_text(field, event, record_text(previous, field), value);
     case RECORD_SECRET:
         return record_read_secret(field, event, value);
     case RECORD_DIGEST:
@@ -309,6 +318,7 @@ static int record_read_field(Record *record, const RecordField *field, const Jso
 void record_reader_deinit(RecordReader *reader)
 {
     record_unref(reader->record);
+    record_unref(reader->previous);
     *reader = (RecordReader){.path = reader->path};
 }
 
@@ -323,21 +333,51 @@ static bool record_is_sound(const Record *record, bool is_orphan)
            (record->id != 0) == (record->token != NULL);
 }
 
-static int record_reader_finish(RecordReader *reader, Record **ret_record)
+int record_reader_open(RecordReader *reader)
+{
+    reader->record = record_unref(reader->record);
+    reader->is_broken = false;
+    reader->next_field = 0;
+    return record_new(NULL, &reader->record);
+}
+
+int record_reader_member(RecordReader *reader, const char *key, size_t key_size,
+                         const JsonEvent *event)
+{
+    /* They nearly always come in the order of the table, in which they are written. */
+    for (size_t n = 0; n < N_ELEMENTS(record_fields); n++) {
+        size_t i = (reader->next_field + n) % N_ELEMENTS(record_fields);
+        const RecordField *field = &record_fields[i];
+        int r;
+
+        if (key_size != field->key_size || memcmp(key, field->key, key_size) != 0)
+            continue;
+        reader->next_field = i + 1;
+        r = record_read_field(reader->record, reader->previous, field, event);
+        if (r == RECORD_E_BROKEN)
+            reader->is_broken = true;
+        return r < 0 ? r : 0;
+    }
+    return 0;
+}
+
+int record_reader_close(RecordReader *reader, Record **ret_record)
 {
     bool is_orphan = strcmp(reader->path, RECORD_ORPHAN_PATH) == 0;
-    bool is_usable = !reader->is_broken && record_is_sound(reader->record, is_orphan);
 
-    if (is_usable)
-        *ret_record = TAKE_PTR(reader->record);
-    record_reader_deinit(reader);
-    return is_usable ? 0 : RECORD_E_BROKEN;
+    if (reader->is_broken || !record_is_sound(reader->record, is_orphan)) {
+        reader->record = record_unref(reader->record);
+        return RECORD_E_BROKEN;
+    }
+    record_unref(reader->previous);
+    reader->previous = record_ref(reader->record);
+    *ret_record = TAKE_PTR(reader->record);
+    return 0;
 }
 
 int record_reader_take(RecordReader *reader, const JsonEvent *event, Record **ret_record)
 {
     const char *key;
-    int r;
 
     *ret_record = NULL;
     if (!event->path || strncmp(event->path, reader->path, strlen(reader->path)) != 0)
@@ -347,23 +387,11 @@ int record_reader_take(RecordReader *reader, const JsonEvent *event, Record **re
         if (event->type != JSON_OBJECT)
             return event->kind == JSON_EVENT_CLOSE ? 0 : RECORD_E_BROKEN;
         if (event->kind == JSON_EVENT_OPEN)
-            return record_new(NULL, &reader->record);
-        return record_reader_finish(reader, ret_record);
+            return record_reader_open(reader);
+        return record_reader_close(reader, ret_record);
     }
     /* A field that opens an array or object is of the wrong type, as any other. */
     if (!reader->record || event->kind == JSON_EVENT_CLOSE)
         return 0;
-    /* They nearly always come in the order of the table, in which they are written. */
-    for (size_t n = 0; n < N_ELEMENTS(record_fields); n++) {
-        size_t i = (reader->next_field + n) % N_ELEMENTS(record_fields);
-
-        if (strcmp(key + 1, record_fields[i].key) != 0)
-            continue;
-        reader->next_field = i + 1;
-        r = record_read_field(reader->record, &record_fields[i], event);
-        if (r == RECORD_E_BROKEN)
-            reader->is_broken = true;
-        return r < 0 ? r : 0;
-    }
-    return 0;
+    return record_reader_member(reader, key + 1, strlen(key + 1), event);
 }

@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/json_writer.h"
 #include "base/secret.h"
+#include "base/shared.h"
 
 /* Whether anything uses the instance, and if not, why; see ServedOrphanReason. */
 typedef enum RecordOrphan {
@@ -30,10 +31,11 @@ typedef enum RecordOrphan {
 typedef struct Record {
     unsigned n_refs;
 
-    char *name;
-    char *account; /* its name in the configuration */
-    char *url;     /* of the platform that `id` is an id of */
-    char *element; /* element.key */
+    /* All texts of it are shared (base/shared.h), or NULL. */
+    const char *name;
+    const char *account; /* its name in the configuration */
+    const char *url;     /* of the platform that `id` is an id of */
+    const char *element; /* element.key */
 
     int64_t id; /* 0: none */
     Secret *token;
@@ -56,15 +58,15 @@ typedef struct Record {
      * long ago that was is not concluded from it, since the wall clock may have jumped.
      */
     usec_t intent;
-    char *
-        owner; /* of the tag by which that POST's instance can be found; NULL: as the settings say */
+    const char
+        *owner; /* of the tag by which that POST's instance can be found; NULL: as the settings say */
 
     /* Back-off. */
     unsigned attempts;
     usec_t delay;
     usec_t retry; /* realtime, 0: none */
 
-    char *failure; /* permanent problem of the body with these digests, or NULL */
+    const char *failure; /* permanent problem of the body with these digests, or NULL */
 } Record;
 
 /* A record of its own with one reference, that may be changed until it is shared: empty but for `name`. */
@@ -79,8 +81,8 @@ Record *record_unref(Record *record);
 
 DEFINE_FREEP(Record, record_unref)
 
-/* Replaces a string of a record that is not shared yet. 0 or -ENOMEM. */
-int record_set_string(char **field, const char *value);
+/* Replaces a text of a record that is not shared yet by a copy of `value`, or NULL, which never fails. 0 or -ENOMEM. */
+int record_set_string(const char **field, const char *value);
 
 void record_write(const Record *record, JsonWriter *writer);
 
@@ -94,11 +96,21 @@ void record_write(const Record *record, JsonWriter *writer);
 typedef struct RecordReader {
     const char *path;  /* RECORD_PATH or RECORD_ORPHAN_PATH */
     Record *record;    /* being read */
+    Record *previous;  /* which shares its texts with this one, where they say the same */
     bool is_broken;    /* it has a field of the wrong type or size */
     size_t next_field; /* which is looked for first */
 } RecordReader;
 
 void record_reader_deinit(RecordReader *reader);
+
+/*
+ * A record begins, has a member (which must be no array or object), and ends: for who knows where it stands without a path.
+ * 0 or -ENOMEM; at the end also RECORD_E_BROKEN, else *ret_record is the record.
+ */
+int record_reader_open(RecordReader *reader);
+int record_reader_member(RecordReader *reader, const char *key, size_t key_size,
+                         const JsonEvent *event);
+int record_reader_close(RecordReader *reader, Record **ret_record);
 
 /*
  * Takes in one event. *ret_record is a record when this event completed one, else NULL. Unknown fields are

@@ -28,7 +28,7 @@ static Entry *entry_free(Entry *entry)
     free(entry->duplicates);
     free(entry->shown_problem);
     free(entry->problem);
-    free(entry->name);
+    shared_unref(entry->name);
     free(entry);
     return NULL;
 }
@@ -76,9 +76,7 @@ static int entry_new(const char *name, usec_t now, Entry **ret_entry)
     if (!entry)
         return -ENOMEM;
     served_init(&entry->served);
-    entry->name = strdup(name);
-    if (!entry->name)
-        return -ENOMEM;
+    entry->name = shared_ref(name);
     entry->served.since = clock_realtime();
     entry->wanted = now;
     entry->due = now;
@@ -317,6 +315,18 @@ static void registry_resume(const Registry *registry, Entry *entry, usec_t now)
     entry->verify = registry_verify_due(record, registry->config->settings.verify_interval, now);
 }
 
+int registry_edit(const Entry *entry, Record **ret_record)
+{
+    int r;
+
+    if (entry->record)
+        return record_copy(entry->record, ret_record);
+    r = record_new(NULL, ret_record);
+    if (r == 0)
+        shared_replace(&(*ret_record)->name, entry->name);
+    return r;
+}
+
 /*
  * Changes are lost that may have been an intent of this entry: it gets one now, so that neither this run nor the next
  * creates it before the platform can no longer be working on a POST of before.
@@ -328,7 +338,7 @@ static int registry_suspect(Registry *registry, Entry *entry)
 
     if (!entry->want || (entry->record && entry->record->intent != 0))
         return 0;
-    r = entry->record ? record_copy(entry->record, &record) : record_new(entry->name, &record);
+    r = registry_edit(entry, &record);
     if (r < 0)
         return r;
     record->intent = clock_realtime();

@@ -34,7 +34,7 @@ typedef enum EntryChange {
 typedef struct Entry {
     Served served; /* what clients see; see registry_publish() */
     size_t index;  /* in the registry */
-    char *name;
+    const char *name;     /* shared */
     const Instance *want; /* of the registry's Config; NULL: recorded, but not declared */
     Gate
         *gate; /* of its account, or of its record's when it is not declared; NULL: there is none */
@@ -122,6 +122,9 @@ void registry_reap(Registry *registry);
 
 /* Borrowed; NULL when there is none. */
 Entry *registry_find(const Registry *registry, const char *name, size_t size);
+
+/* A changeable copy of the entry's newest record; where there is none, one that has but its name. 0 or -ENOMEM. */
+int registry_edit(const Entry *entry, Record **ret_record);
 
 /*
  * Makes `record` (whose reference is taken, also NULL) the newest of `entry`. `is_urgent`: it must become durable now; else it

@@ -49,7 +49,7 @@ static Record *remove_make_orphan(const Record *record, int64_t id, RecordOrphan
     orphan->attempts = 0;
     orphan->delay = 0;
     orphan->retry = 0;
-    (void)record_set_string(&orphan->failure, NULL);
+    shared_replace(&orphan->failure, NULL);
     return orphan;
 }
 

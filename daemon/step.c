@@ -23,10 +23,8 @@ void step_log(int level, const Entry *entry, const char *message_id, const char 
 Record *step_edit(const Entry *entry)
 {
     Record *record;
-    int r;
 
-    r = entry->record ? record_copy(entry->record, &record) : record_new(entry->name, &record);
-    return r < 0 ? NULL : record;
+    return registry_edit(entry, &record) < 0 ? NULL : record;
 }
 
 void step_retry_soon(Entry *entry)
@@ -55,24 +53,22 @@ void step_set_refusal(Entry *entry, const PlatformAnswer *answer)
     entry->problem = words;
 }
 
-int step_describe(Record *record, const Entry *entry)
+void step_describe(Record *record, const Entry *entry)
 {
     record->has_digests = true;
     record->body_digest = entry->want->body_digest;
     record->labels_digest = entry->want->labels_digest;
     record->is_doomed = entry->want->on_remove == INSTANCE_DELETE;
-    if (record_set_string(&record->account, entry->want->account_name) < 0 ||
-        record_set_string(&record->url, entry->gate->account->url) < 0 ||
-        record_set_string(&record->element, entry->want->element) < 0 ||
-        record_set_string(&record->failure, NULL) < 0)
-        return -ENOMEM;
-    return 0;
+    shared_replace(&record->account, entry->want->account_name);
+    shared_replace(&record->url, entry->gate->account->url);
+    shared_replace(&record->element, entry->want->element);
+    shared_replace(&record->failure, NULL);
 }
 
 void step_settle(Entry *entry, Record *record)
 {
     record->intent = 0;
-    (void)record_set_string(&record->owner, NULL);
+    shared_replace(&record->owner, NULL);
     record->attempts = 0;
     record->delay = 0;
     record->retry = 0;
@@ -93,7 +89,7 @@ void step_schedule_verify(const Reconciler *reconciler, Entry *entry, usec_t now
 void step_not_created(Entry *entry, Record *record)
 {
     record->intent = 0;
-    (void)record_set_string(&record->owner, NULL);
+    shared_replace(&record->owner, NULL);
     entry->is_post_unsent = false;
     entry->wanted = clock_boottime();
 }

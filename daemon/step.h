@@ -24,8 +24,8 @@ void step_set_problem(Entry *entry, const char *problem);
 /* A refusal is for a person: its problem names the platform's request, for its support. */
 void step_set_refusal(Entry *entry, const PlatformAnswer *answer);
 
-/* Makes `record` one of what is declared now, whose failures are of the past. 0 or -ENOMEM. */
-int step_describe(Record *record, const Entry *entry);
+/* Makes `record` one of what is declared now, whose failures are of the past. */
+void step_describe(Record *record, const Entry *entry);
 
 /* Nothing is wrong any more with what `record`, the entry's next, holds; and nothing of the past counts. */
 void step_settle(Entry *entry, Record *record);

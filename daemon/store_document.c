@@ -130,6 +130,17 @@ static int document_reader_add_record(DocumentReader *reader, DocumentRecords *r
     return 0;
 }
 
+/* `r` is what reading it came to: see record_reader_take(). */
+static int document_reader_end_record(DocumentReader *reader, DocumentRecords *records, int r,
+                                      Record *record)
+{
+    if (r == RECORD_E_BROKEN) {
+        reader->n_broken++;
+        return 0;
+    }
+    return r < 0 || !record ? r : document_reader_add_record(reader, records, record);
+}
+
 static int document_reader_take_records(DocumentReader *reader, DocumentRecords *records,
                                         const JsonEvent *event)
 {
@@ -137,11 +148,7 @@ static int document_reader_take_records(DocumentReader *reader, DocumentRecords 
     int r;
 
     r = record_reader_take(&records->reader, event, &record);
-    if (r == RECORD_E_BROKEN) {
-        reader->n_broken++;
-        return 0;
-    }
-    return r < 0 || !record ? r : document_reader_add_record(reader, records, record);
+    return document_reader_end_record(reader, records, r, record);
 }
 
 static int document_reader_add_pause(DocumentReader *reader)
@@ -319,64 +326,46 @@ static bool document_scan_tell(DocumentScan *scan, const char *path)
     return document_scan_value(scan, &event) && document_reader_on_event(scan->reader, &event) == 0;
 }
 
-/* Longer ones are nobody's. */
-#define DOCUMENT_KEY_MAX 32
-
-/* One of the two arrays of records, and the path of the member that is being read. */
-typedef struct DocumentArray {
-    DocumentRecords *records;
-    char path[sizeof(RECORD_ORPHAN_PATH "/") + DOCUMENT_KEY_MAX];
-    size_t prefix_size; /* of `path` before the key */
-} DocumentArray;
-
-static bool document_scan_tell_record(DocumentScan *scan, const DocumentArray *array,
-                                      const JsonEvent *event)
+static bool document_scan_member(DocumentScan *scan, RecordReader *reader)
 {
-    scan->reader->error = document_reader_take_records(scan->reader, array->records, event);
-    return scan->reader->error == 0;
-}
-
-/* A key whose path is the key itself. */
-static bool document_scan_member(DocumentScan *scan, DocumentArray *array)
-{
-    JsonEvent event = {.path = array->path};
+    JsonEvent event = {};
     const char *key;
     size_t size;
 
-    if (!document_scan_string(scan, &key, &size) || size >= DOCUMENT_KEY_MAX ||
-        memchr(key, '~', size) || memchr(key, '/', size) || memchr(key, '[', size) ||
-        !document_scan_take(scan, ":") || !document_scan_value(scan, &event))
+    if (!document_scan_string(scan, &key, &size) || !document_scan_take(scan, ":") ||
+        !document_scan_value(scan, &event))
         return false;
-    memcpy(array->path + array->prefix_size, key, size);
-    array->path[array->prefix_size + size] = '\0';
-    return document_scan_tell_record(scan, array, &event);
+    scan->reader->error = record_reader_member(reader, key, size, &event);
+    return scan->reader->error == 0;
 }
 
-static bool document_scan_record(DocumentScan *scan, DocumentArray *array)
+static bool document_scan_record(DocumentScan *scan, DocumentRecords *records)
 {
-    const char *path = array->records->reader.path;
-    const JsonEvent open = {.kind = JSON_EVENT_OPEN, .type = JSON_OBJECT, .path = path};
-    const JsonEvent close = {.kind = JSON_EVENT_CLOSE, .type = JSON_OBJECT, .path = path};
+    Record *record = NULL;
+    int r;
 
-    if (!document_scan_take(scan, "{") || !document_scan_tell_record(scan, array, &open))
+    if (!document_scan_take(scan, "{"))
+        return false;
+    scan->reader->error = record_reader_open(&records->reader);
+    if (scan->reader->error < 0)
         return false;
     do {
-        if (!document_scan_member(scan, array))
+        if (!document_scan_member(scan, &records->reader))
             return false;
     } while (document_scan_take(scan, ","));
-    return document_scan_take(scan, "}") && document_scan_tell_record(scan, array, &close);
+    if (!document_scan_take(scan, "}"))
+        return false;
+    r = record_reader_close(&records->reader, &record);
+    scan->reader->error = document_reader_end_record(scan->reader, records, r, record);
+    return scan->reader->error == 0;
 }
 
 static bool document_scan_records(DocumentScan *scan, DocumentRecords *records)
 {
-    DocumentArray array = {.records = records};
-
-    array.prefix_size = (size_t)snprintf(array.path, sizeof(array.path), "%s/",
-                                         records->reader.path);
     if (document_scan_take(scan, "]"))
         return true;
     do {
-        if (!document_scan_record(scan, &array))
+        if (!document_scan_record(scan, records))
             return false;
     } while (document_scan_take(scan, ","));
     return document_scan_take(scan, "]");

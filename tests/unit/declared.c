@@ -30,14 +30,23 @@ Secret *declared_secret(const char *text)
     return secret;
 }
 
+const char *declared_text(const char *text)
+{
+    const char *shared = NULL;
+
+    if (text)
+        assert_int_equal(shared_new(text, strlen(text), NULL, &shared), 0);
+    return shared;
+}
+
 Account *declared_add_account(Config *config, const char *name, const char *url)
 {
     size_t n = config->n_accounts;
     Account *account = calloc(1, sizeof(*account));
 
     assert_true(account && (n == 0 || strcmp(config->accounts[n - 1]->name, name) < 0));
-    account->name = strdup(name);
-    account->url = strdup(url);
+    account->name = declared_text(name);
+    account->url = declared_text(url);
     account->user = declared_secret("user");
     account->organization = declared_secret("organization");
     config->accounts = reallocarray(config->accounts, n + 1, sizeof(*config->accounts));
@@ -53,9 +62,9 @@ Instance *declared_add_instance(Config *config, const char *name, const char *el
     Instance *instance = calloc(1, sizeof(*instance));
 
     assert_true(instance && (n == 0 || strcmp(config->instances[n - 1]->name, name) < 0));
-    instance->name = strdup(name);
-    instance->element = element ? strdup(element) : NULL;
-    instance->account_name = strdup(account ? account->name : "default");
+    instance->name = declared_text(name);
+    instance->element = declared_text(element);
+    instance->account_name = declared_text(account ? account->name : "default");
     instance->account = account;
     instance->body = declared_secret("{}");
     config->instances = reallocarray(config->instances, n + 1, sizeof(*config->instances));

@@ -14,5 +14,8 @@ Account *declared_add_account(Config *config, const char *name, const char *url)
 Instance *declared_add_instance(Config *config, const char *name, const char *element,
                                 const Account *account);
 
+/* A shared text that says this, or NULL; the caller's. */
+const char *declared_text(const char *text);
+
 /* A secret of this text; the caller's. */
 Secret *declared_secret(const char *text);

@@ -48,7 +48,6 @@ Instance *parsed_with(const ParsedContext *context, const char *text, bool is_wo
     }
     told_assert_all(&problems, NULL, told);
     assert_string_equal(instance->name, "i");
-    assert_string_equal(instance->file, "i.json");
     return instance;
 }
 

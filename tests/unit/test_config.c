@@ -92,7 +92,6 @@ static void test_all(void **state)
     assert_null(config_find_instance(config, "b"));
     instance = config_find_instance(config, "two");
     assert_ptr_equal(instance->account, config_find_account(config, "eu"));
-    assert_string_equal(instance->file, tree_path(tree, "usr/lib/elementd/instances.d/two.json"));
     assert_int_equal(instance->allow.n_entries, 1);
     assert_string_equal(
         secret_reveal(instance->body),

@@ -210,13 +210,14 @@ static void test_question_is_borrowed(void **state)
         "[{\"id\":1,\"token\":\"t\",\"tags\":[\"elementd.o\",\"elementd.o.i\"]}]";
     Fixture *fixture = *state;
     char owner[] = "o", page[] = "p", answer[256], ca_file[] = "/ca.pem";
+    _cleanup_(freep) char *url = strdup(((Fixture *)*state)->account->url);
     Account account = *fixture->account;
     Ask ask = {.fixture = fixture};
     PlatformQuestion question = question_of(&ask, PLATFORM_LIST);
 
     (void)snprintf(answer, sizeof(answer), ANSWER("200", "%zu", "%s"), strlen(row), row);
     origin_answer(fixture->origin, answer);
-    account.url = strdup(account.url);
+    account.url = url;
     account.ca_file = ca_file;
     question.account = &account;
     question.owner = owner;
@@ -225,8 +226,7 @@ static void test_question_is_borrowed(void **state)
     memset(owner, 'x', strlen(owner));
     memset(page, 'x', strlen(page));
     memset(ca_file, 'x', strlen(ca_file));
-    memset(account.url, 'x', strlen(account.url));
-    free(account.url);
+    memset(url, 'x', strlen(url));
     account = (Account){};
     await(&ask);
     assert_int_equal(ask.outcome, PLATFORM_DONE);

@@ -102,8 +102,8 @@ static Orphan *add_orphan(Fixture *fixture, const char *name, int64_t id, Record
     Record *record;
 
     assert_int_equal(record_new(name, &record), 0);
-    record->account = strdup("default");
-    record->url = strdup(fixture->account->url);
+    record->account = declared_text("default");
+    record->url = declared_text(fixture->account->url);
     record->id = id;
     record->orphan = reason;
     record->is_doomed = is_doomed;

@@ -32,8 +32,8 @@ static int setup(void **state)
 {
     Fixture *fixture = calloc(1, sizeof(*fixture));
 
-    fixture->account.name = strdup("default");
-    fixture->account.url = strdup("https://example.com/elements/api-v2");
+    fixture->account.name = "default";
+    fixture->account.url = "https://example.com/elements/api-v2";
     assert_int_equal(secret_new("us+/=", 5, &fixture->account.user), 0);
     assert_int_equal(secret_new("os+/=", 5, &fixture->account.organization), 0);
     *state = fixture;
@@ -44,8 +44,6 @@ static int teardown(void **state)
 {
     Fixture *fixture = *state;
 
-    free(fixture->account.name);
-    free(fixture->account.url);
     secret_unref(fixture->account.user);
     secret_unref(fixture->account.organization);
     free(fixture);

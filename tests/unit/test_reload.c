@@ -21,6 +21,7 @@
 typedef struct Fixture {
     Reload reload;
     Entry entries[16];
+    char *names[16];
     Entry *pointers[16];
     Registry registry; /* of these entries */
     Problems problems;
@@ -41,7 +42,7 @@ static int teardown(void **state)
     Fixture *fixture = *state;
 
     for (size_t i = 0; i < fixture->registry.n_entries; i++)
-        free(fixture->entries[i].name);
+        free(fixture->names[i]);
     problems_deinit(&fixture->problems);
     reload_deinit(&fixture->reload);
     free(fixture);
@@ -52,7 +53,8 @@ static void add(Fixture *fixture, const char *name, EntryChange change)
 {
     size_t n = fixture->registry.n_entries++;
 
-    fixture->entries[n] = (Entry){.name = strdup(name), .change = change};
+    fixture->names[n] = strdup(name);
+    fixture->entries[n] = (Entry){.name = fixture->names[n], .change = change};
     fixture->pointers[n] = &fixture->entries[n];
 }
 
@@ -134,7 +136,7 @@ static void test_applied(void **state)
     assert_applied(fixture, 2, "b e", "a f g", "d h");
     /* By copies: entries go, and what came of it stays. */
     for (size_t i = 0; i < fixture->registry.n_entries; i++)
-        memset(fixture->entries[i].name, 'x', 1);
+        memset(fixture->names[i], 'x', 1);
     assert_applied(fixture, 2, "b e", "a f g", "d h");
     /* Each is told anew, and nothing is left of the one before. */
     for (size_t i = 0; i < fixture->registry.n_entries; i++)
