@@ -74,6 +74,11 @@ static void engine_fail(EngineTask *task, int error)
     engine_finish(task, &answer);
 }
 
+static int engine_open_http(Engine *engine)
+{
+    return engine->http ? 0 : http_new(engine->base, engine->parallel, &engine->http);
+}
+
 static void engine_start(EngineTask *task)
 {
     Engine *engine = task->engine;
@@ -81,7 +86,7 @@ static void engine_start(EngineTask *task)
 
     TAILQ_REMOVE(&engine->waiting, task, link);
     task->is_waiting = false;
-    r = engine->http ? 0 : http_new(engine->base, engine->parallel, &engine->http);
+    r = engine_open_http(engine);
     if (r == 0 && task->started)
         task->started(engine->userdata, task->subject);
     if (r == 0)
@@ -201,6 +206,12 @@ int engine_ask(Engine *engine, const PlatformQuestion *question, EngineStarted s
     engine_wake(engine);
     *ret_task = TAKE_PTR(task);
     return 0;
+}
+
+void engine_prepare(Engine *engine)
+{
+    if (engine_open_http(engine) == 0)
+        http_prepare(engine->http);
 }
 
 void engine_set_parallel(Engine *engine, unsigned parallel)

@@ -34,6 +34,9 @@ DEFINE_FREEP(Engine, engine_free)
 /* From now on; what is under way goes on. */
 void engine_set_parallel(Engine *engine, unsigned parallel);
 
+/* Makes ready for the first question, which then does not wait for a process to start. */
+void engine_prepare(Engine *engine);
+
 /* `question` is borrowed for the call alone; `started` may be NULL. 0, or -errno: then nothing is asked and nobody called. */
 int engine_ask(Engine *engine, const PlatformQuestion *question, EngineStarted started,
                EngineHandler handler, void *subject, EngineTask **ret_task);

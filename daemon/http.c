@@ -65,6 +65,7 @@ struct Http {
     struct event *writable;
     unsigned n_connections;
     bool is_connections_due; /* to be told */
+    bool is_prepared;        /* the process is to be started, whether or not there is a request */
     bool is_failure_told;    /* in the log */
     uint64_t last_id;
     unsigned n_slots;   /* that have an owner */
@@ -185,7 +186,8 @@ static void http_arm(Http *http)
 
     if (http->state == HTTP_READY && http_has_to_write(http))
         (void)event_add(http->writable, NULL);
-    if (http->state != HTTP_NONE || (TAILQ_EMPTY(&http->queued) && http->helper.pid == 0) ||
+    if (http->state != HTTP_NONE ||
+        (TAILQ_EMPTY(&http->queued) && !http->is_prepared && http->helper.pid == 0) ||
         evtimer_pending(http->tend, NULL))
         return;
     now = clock_boottime();
@@ -558,6 +560,7 @@ static int http_start_helper(Http *http)
 {
     int r;
 
+    http->is_prepared = false;
     http->next_start = clock_add(clock_boottime(), HTTP_START_PAUSE_USEC);
     r = http_helper_start(&http->helper);
     if (r < 0)
@@ -588,7 +591,7 @@ static void http_on_tend(evutil_socket_t fd, short what, void *userdata)
         http_arm(http);
         return;
     }
-    if (TAILQ_EMPTY(&http->queued))
+    if (TAILQ_EMPTY(&http->queued) && !http->is_prepared)
         return;
     if (clock_boottime() <
         http->next_start) { /* the loop counts from the turn in which a timer is added */
@@ -670,6 +673,12 @@ void http_set_connections(Http *http, unsigned n_connections)
 {
     http->n_connections = n_connections;
     http->is_connections_due = true;
+    http_arm(http);
+}
+
+void http_prepare(Http *http)
+{
+    http->is_prepared = true;
     http_arm(http);
 }
 

@@ -4,7 +4,7 @@
  * HTTP: a request in, an answer out, on the loop.
  *
  * A wall: it knows nothing else of the daemon, and behind it is another process, elementd-http (fetch/), which is
- * started with the first request and holds all that has to do with the network. What that process says is believed as
+ * started with the first request, or before it (http_prepare()), and holds all that has to do with the network. What that process says is believed as
  * far as an answer of the platform is: a frame that breaks a rule ends it, and so does a request that gets no answer.
  *
  * A request is sent once: libcurl is kept from repeating one (fetch/fetch.h), and when the process has ended, nobody
@@ -28,6 +28,9 @@ int http_new(struct event_base *base, unsigned n_connections, Http **ret_http);
 
 /* From now on at most so many; those that are open beyond that close when they are idle. */
 void http_set_connections(Http *http, unsigned n_connections);
+
+/* Starts the other process soon, so that the first request does not wait for it. */
+void http_prepare(Http *http);
 
 /* All slots must be gone. Ends the other process. NULL is fine. Returns NULL. */
 Http *http_free(Http *http);

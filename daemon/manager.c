@@ -616,6 +616,7 @@ int manager_run(Manager *manager)
 
     notify_status("loading the configuration");
     notify_ready();
+    engine_prepare(manager->engine);
     log_full(LOG_NOTICE, &started, "elementd " ELEMENTD_VERSION " is ready: %zu records",
              manager->load.snapshot.n_records);
     if (event_base_dispatch(manager->base) < 0)

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -448,6 +449,35 @@ static void test_cannot_be_started(void **state)
     }
 }
 
+static bool has_child(void)
+{
+    return waitpid(-1, NULL, WNOHANG) == 0;
+}
+
+/* Prepared, it is there before the first request, which finds it and starts no other. */
+static void test_prepared(void **state)
+{
+    _cleanup_(buffer_deinit) Buffer words = WORDS_INIT;
+    HttpFixture *fixture = *state;
+    HttpCall call = {};
+    usec_t begin;
+
+    put_end(&words, 1, 204);
+    script_answer(&words, buffer_size(&words), FAR_HANGS);
+    begin = clock_boottime();
+    (void)event_base_loop(fixture->base, EVLOOP_NONBLOCK);
+    assert_false(has_child());
+    http_prepare(fixture->http);
+    while (!has_child()) {
+        assert_true(clock_boottime() < begin + 5 * USEC_PER_SEC);
+        (void)event_base_loop(fixture->base, EVLOOP_NONBLOCK);
+    }
+    http_call_start(fixture, &call, NULL);
+    http_call_await(fixture, &call);
+    assert_int_equal(call.status, 204);
+    http_call_deinit(&call);
+}
+
 /* The one past the last that may be handed over waits until one of the others has ended. */
 static void test_requests_ceiling(void **state)
 {
@@ -486,6 +516,7 @@ int main(int argc, char **argv)
         TEST(test_deaf),
         TEST(test_pause_between_starts),
         TEST(test_cannot_be_started),
+        TEST(test_prepared),
         TEST(test_requests_ceiling),
     };
 
