@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/json_plain.h"
 #include "base/utf8.h"
 
 static void json_writer_fail(JsonWriter *writer, int error)
@@ -103,40 +104,6 @@ void json_writer_close_array(JsonWriter *writer)
 
 /* ---- strings ---- */
 
-/* Whether a byte of `word` is 0. */
-static bool json_writer_has_zero(uint64_t word)
-{
-    return ((word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080)) != 0;
-}
-
-/* Whether all eight bytes are ASCII that stands for itself: nearly all of what is written. */
-static bool json_writer_is_plain_word(const char *text)
-{
-    const uint64_t low = UINT64_C(0x2020202020202020), high = UINT64_C(0x8080808080808080);
-    uint64_t word;
-
-    memcpy(&word, text, sizeof(word));
-    return (word & high) == 0 && ((word - low) & high) == 0 &&
-           !json_writer_has_zero(word ^ UINT64_C(0x2222222222222222)) &&
-           !json_writer_has_zero(word ^ UINT64_C(0x5C5C5C5C5C5C5C5C));
-}
-
-static bool json_writer_is_plain(char c)
-{
-    return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
-}
-
-static size_t json_writer_plain_size(const char *text, size_t size)
-{
-    size_t n = 0;
-
-    while (size - n >= sizeof(uint64_t) && json_writer_is_plain_word(text + n))
-        n += sizeof(uint64_t);
-    while (n < size && json_writer_is_plain(text[n]))
-        n++;
-    return n;
-}
-
 static void json_writer_escape(JsonWriter *writer, unsigned char c)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -173,7 +140,7 @@ static void json_writer_plain(JsonWriter *writer, const char *text, size_t size)
 
 static void json_writer_quote(JsonWriter *writer, const char *text, size_t size)
 {
-    size_t n = json_writer_plain_size(text, size);
+    size_t n = json_plain_size(text, size, NULL);
 
     if (n == size) {
         json_writer_plain(writer, text, size);
@@ -188,7 +155,7 @@ static void json_writer_quote(JsonWriter *writer, const char *text, size_t size)
             break;
         json_writer_escape(writer, (unsigned char)*text++);
         size--;
-        n = json_writer_plain_size(text, size);
+        n = json_plain_size(text, size, NULL);
     }
     json_writer_put(writer, "\"", 1);
 }

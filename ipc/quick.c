@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/json_plain.h"
+
 /* As many as the method with the most has; with more the general parser does as well. */
 #define QUICK_MEMBERS_MAX 2
 
@@ -49,20 +51,20 @@ static bool quick_take(QuickReader *reader, char c)
     return true;
 }
 
-/* A string of printable ASCII without escapes: its bytes are what it says, and are UTF-8. */
+/* A string of ASCII without escapes: its bytes are what it says, and are UTF-8. */
 static bool quick_take_string(QuickReader *reader, QuickText *ret_text)
 {
-    const char *at = reader->at, *start;
+    const char *start = reader->at + 1;
+    bool is_ascii;
+    size_t size;
 
-    if (at == reader->end || *at != '"')
+    if (reader->at == reader->end || *reader->at != '"')
         return false;
-    start = ++at;
-    while (at < reader->end && *at >= ' ' && *at <= '~' && *at != '"' && *at != '\\')
-        at++;
-    if (at == reader->end || *at != '"')
+    size = json_plain_size(start, (size_t)(reader->end - start), &is_ascii);
+    if (!is_ascii || start + size == reader->end || start[size] != '"')
         return false;
-    *ret_text = (QuickText){start, (size_t)(at - start)};
-    reader->at = at + 1;
+    *ret_text = (QuickText){start, size};
+    reader->at = start + size + 1;
     return true;
 }
 
