@@ -45,6 +45,7 @@ void registry_deinit(Registry *registry)
     for (size_t i = 0; i < registry->n_entries; i++)
         entry_free(registry->entries[i]);
     free(registry->entries);
+    entry_index_deinit(&registry->index);
     orphans_deinit(&registry->orphans);
     config_unref(registry->config);
     registry_init(registry);
@@ -243,14 +244,18 @@ int registry_apply(Registry *registry, Config *config, Gates *gates, usec_t now)
 {
     Config *before = registry->config;
     size_t n, c = 0;
+    EntryIndex index;
     Entry **entries;
     int r;
 
     r = registry_collect(registry, config, now, &entries, &n);
     if (r < 0)
         return r;
-    r = gates_apply(gates, config);
+    r = entry_index_init(&index, n);
+    if (r == 0)
+        r = gates_apply(gates, config);
     if (r < 0) {
+        entry_index_deinit(&index);
         registry_free_fresh(entries, n);
         return r;
     }
@@ -259,6 +264,9 @@ int registry_apply(Registry *registry, Config *config, Gates *gates, usec_t now)
     free(registry->entries);
     registry->entries = entries;
     registry->n_entries = n;
+    entry_index_deinit(&registry->index);
+    registry->index = index;
+    entry_index_fill(&registry->index, entries, n);
     registry->n_declared = config->n_instances;
     registry->config = config_ref(config);
     registry->work_time = registry_work_time(&config->settings);
@@ -292,6 +300,7 @@ void registry_reap(Registry *registry)
         registry->entries[n++] = entry;
     }
     registry->n_entries = n;
+    entry_index_fill(&registry->index, registry->entries, n);
 }
 
 /* ---- the start ---- */
@@ -426,32 +435,9 @@ int registry_fill(Registry *registry, Config *config, StoreLoad *load, Gates *ga
 
 /* ---- looking up ---- */
 
-/* As strcmp(), but `name` has a size and may hold NULs. */
-static int entry_compare(const char *name, size_t size, const Entry *entry)
-{
-    size_t entry_size = strlen(entry->name);
-    int order = memcmp(name, entry->name, size < entry_size ? size : entry_size);
-
-    return order != 0 ? order : (size > entry_size) - (size < entry_size);
-}
-
 Entry *registry_find(const Registry *registry, const char *name, size_t size)
 {
-    size_t low = 0, high = registry->n_entries;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        Entry *entry = registry->entries[middle];
-        int order = entry_compare(name, size, entry);
-
-        if (order == 0)
-            return entry;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    return entry_index_find(&registry->index, name, size);
 }
 
 LogFields registry_log_fields(const Entry *entry, const char *message_id)

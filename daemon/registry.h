@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 #include "config/config.h"
+#include "daemon/entry_index.h"
 #include "daemon/engine.h"
 #include "daemon/gate.h"
 #include "daemon/orphans.h"
@@ -90,6 +91,7 @@ typedef struct Registry {
     usec_t work_time; /* for which the platform may go on with a creation that we lost touch with */
     Entry **entries;  /* by name */
     size_t n_entries;
+    EntryIndex index; /* of them */
     size_t n_declared;
     Orphans orphans;
     bool

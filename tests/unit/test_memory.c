@@ -481,7 +481,7 @@ static void test_failing_apply(void **state)
         } while (n < 1000);
         assert_int_equal(r, 0);
         assert_true(heap.n_calls < n);
-        assert_int_equal(n, 8); /* two arrays, two gates, three entries */
+        assert_int_equal(n, 9); /* two arrays, the index, two gates, three entries */
         assert_int_equal(fixture->registry.n_entries, 5);
         assert_int_equal(fixture->gates.n_items, 3);
         assert_ptr_equal(filled_find(fixture, "a"), kept.entries[0]);
