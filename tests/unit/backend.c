@@ -34,6 +34,8 @@ static Served *backend_next(void *userdata, const Served *previous)
                         : 0;
 
     backend->n_nexts++;
+    if (backend->n_nexts == backend->call_at)
+        backend->on_next();
     return i < backend->n ? &backend->instances[i].served : NULL;
 }
 

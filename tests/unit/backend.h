@@ -24,6 +24,8 @@ typedef struct Backend {
     size_t n;
     size_t n_finds; /* times that an instance was looked for */
     size_t n_nexts; /* times that the next one was asked for */
+    size_t call_at; /* at which of these `on_next` is called, from inside the server; 0: never */
+    void (*on_next)(void);
 
     /* What was asked for last, and how often. */
     Served *rejected;

@@ -348,43 +348,46 @@ static void test_unread_bytes_of_a_user(void **state)
     wire_expect_connections(0);
 }
 
-typedef struct Other {
-    int fd;
-    struct event *begin;
-    struct event *answer;
-    size_t
-        n_nexts; /* that the daemon was asked for on behalf of the busy user, from request to answer */
-    bool has_answer;
-} Other;
+static int other_fd;
+static size_t
+    other_nexts; /* that the daemon was asked for on behalf of the busy user, from request to answer */
+static bool other_has_answer;
+
+static void say_as_other(void)
+{
+    other_nexts = wire_backend.n_nexts;
+    wire_say_bytes(other_fd, GET("x"), sizeof(GET("x")));
+}
 
 static void on_begin(evutil_socket_t fd, short what, void *userdata)
 {
-    Other *other = userdata;
-
     (void)fd;
     (void)what;
-    other->n_nexts = wire_backend.n_nexts;
-    wire_say(other->fd, GET("x"));
+    (void)userdata;
+    say_as_other();
 }
 
 static void on_answer(evutil_socket_t fd, short what, void *userdata)
 {
-    Other *other = userdata;
     char byte;
 
     (void)what;
+    (void)userdata;
     assert_int_equal(recv(fd, &byte, 1, 0), 1);
-    other->n_nexts = wire_backend.n_nexts - other->n_nexts;
-    other->has_answer = true;
+    other_nexts = wire_backend.n_nexts - other_nexts;
+    other_has_answer = true;
 }
 
-/* While a user asks for more than its share, another one waits for a slice of that, and not for the rest of it. */
+/*
+ * While a user asks for more than its share, another one waits for a slice of that, and not for the rest of it: whether it
+ * asks between two turns of the loop, or in the middle of one that holds all connections of the busy user.
+ */
 static void test_turn_of_others(void **state)
 {
     enum { N = 64 };
     static const struct timeval soon = {.tv_usec = 5000};
-    Other other = {};
     const char *variant = getenv("ELEMENTD_VARIANT");
+    struct event *begin, *answer;
     int fds[N];
     char byte;
 
@@ -397,27 +400,41 @@ static void test_turn_of_others(void **state)
     (void)wire_add_ready("x", "t");
     for (int i = 1; i < BACKEND_INSTANCES_MAX; i++)
         (void)backend_add(&wire_backend, "y", "any", NULL);
-    other.fd = wire_connect(1001);
-    other.begin = evtimer_new(wire_loop, on_begin, &other);
-    other.answer = event_new(wire_loop, other.fd, EV_READ, on_answer, &other);
-    assert_int_equal(event_add(other.begin, &soon), 0);
-    assert_int_equal(event_add(other.answer, NULL), 0);
-    for (int i = 0; i < N; i++) {
-        fds[i] = wire_connect(1000);
-        wire_say(fds[i], CALL("io.elementd.ListInstances", ""));
+    other_fd = wire_connect(1001);
+    begin = evtimer_new(wire_loop, on_begin, NULL);
+    answer = event_new(wire_loop, other_fd, EV_READ, on_answer, NULL);
+    for (int round = 0; round < 8; round++) {
+        bool is_within = round % 2 == 1;
+        size_t before = wire_backend.n_nexts;
+
+        other_has_answer = false;
+        /* Within the fifth turn of all of them, after a few: by then their user is known to be busy. */
+        wire_backend.on_next = say_as_other;
+        wire_backend.call_at = is_within ? before + (4 * N + 4) * TURN_LOOKS_MAX : 0;
+        if (!is_within)
+            assert_int_equal(event_add(begin, &soon), 0);
+        assert_int_equal(event_add(answer, NULL), 0);
+        for (int i = 0; i < N; i++) {
+            fds[i] = wire_connect(1000);
+            wire_say(fds[i], CALL("io.elementd.ListInstances", ""));
+        }
+        while (!other_has_answer)
+            assert_true(event_base_loop(wire_loop, EVLOOP_NONBLOCK) >= 0);
+        assert_true(wire_backend.n_nexts - before > (size_t)N * TURN_LOOKS_MAX);
+        assert_in_range(other_nexts, 0, N / 4 * TURN_LOOKS_MAX);
+        wire_settle();
+        for (int i = 0; i < N; i++) {
+            assert_int_equal(recv(fds[i], &byte, 1, MSG_DONTWAIT), 1);
+            close(fds[i]);
+        }
+        /* The rest of the other's answer. */
+        while (recv(other_fd, &byte, 1, MSG_DONTWAIT) == 1)
+            ;
+        wire_settle();
     }
-    while (!other.has_answer)
-        assert_true(event_base_loop(wire_loop, EVLOOP_NONBLOCK) >= 0);
-    assert_true(wire_backend.n_nexts > (size_t)N * TURN_LOOKS_MAX);
-    assert_in_range(other.n_nexts, 0, N / 4 * TURN_LOOKS_MAX);
-    wire_settle();
-    for (int i = 0; i < N; i++) {
-        assert_int_equal(recv(fds[i], &byte, 1, MSG_DONTWAIT), 1);
-        close(fds[i]);
-    }
-    event_free(other.begin);
-    event_free(other.answer);
-    close(other.fd);
+    event_free(begin);
+    event_free(answer);
+    close(other_fd);
     wire_expect_connections(0);
 }
 
