@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -43,6 +44,17 @@ static uid_t peer_uid;
 static const char *peer_unit; /* NULL: none */
 static unsigned n_answers;    /* send() calls that were no filler */
 static bool is_cut;           /* the next one takes a byte only */
+static time_t clocks_ahead;   /* seconds, of the clocks that the process sees */
+
+/* libevent's, too. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's parameters have other names */
+__attribute__((visibility("default"))) int clock_gettime(clockid_t id, struct timespec *now)
+{
+    int r = (int)syscall(SYS_clock_gettime, id, now);
+
+    now->tv_sec += clocks_ahead;
+    return r;
+}
 
 /* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's parameters have other names */
 int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict size)
@@ -88,6 +100,7 @@ static int setup(void **state)
     peer_unit = "a.service";
     n_answers = 0;
     is_cut = false;
+    clocks_ahead = 0;
     loop = event_base_new();
     backend_init(&backend);
     if (credentials_new(loop, &backend_operations, &backend, &credentials) != 0)
@@ -448,6 +461,28 @@ static void test_gone(void **state)
 
 /* ---- limits ---- */
 
+/* Who is refused and does not read it may take that long, and not a second more: by the timer, or when it reads a little. */
+static void test_longest_fill(void **state)
+{
+    enum { LONGEST = CREDENTIAL_FILL_USEC / USEC_PER_SEC };
+    static char piece[256 * 1024];
+
+    (void)state;
+    for (int is_reading = 0; is_reading < 2; is_reading++) {
+        int fd = ask("nosuch");
+
+        expect_connections(1);
+        for (int i = 0; i < 2; i++) {
+            clocks_ahead += i == 0 ? LONGEST - 1 : 1;
+            if (is_reading)
+                assert_true(recv(fd, piece, sizeof(piece), MSG_DONTWAIT) > 0);
+            expect_connections(i == 0 ? 1 : 0);
+        }
+        /* It has got less than it would take for a credential, which is why that takes so long. */
+        close(fd);
+    }
+}
+
 static void test_most(void **state)
 {
     static int fds[CREDENTIALS_MAX + 1];
@@ -596,6 +631,7 @@ int main(void)
         TEST(test_wait_in_vain),
         TEST(test_deadline),
         TEST(test_gone),
+        TEST(test_longest_fill),
         TEST(test_most),
         TEST(test_most_of_a_user),
         TEST(test_resume),
