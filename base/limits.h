@@ -90,6 +90,11 @@
 /* A token. They have 44 characters; no maximum is documented, and it must fit a header line. */
 #define TOKEN_BYTES_MAX (4 * 1024)
 
+/* Keys of an element's configuration, a name, and a default that is kept: elements have some 50, the longest name 40 bytes. */
+#define PLATFORM_KEYS_MAX          256
+#define PLATFORM_KEY_BYTES_MAX     256
+#define PLATFORM_DEFAULT_BYTES_MAX 1024
+
 /* A message of the platform that we keep, show and store. */
 #define PROBLEM_BYTES_MAX 512
 

@@ -87,8 +87,7 @@ static const char *const body_secret_words[] = {
     "password", "passwd", "pwd", "passphrase", "secret", "token", "apikey", "private", "credential",
 };
 
-/* Whether a key of `configuration` looks as if its value were a secret: by a word in it, or since it ends in "key". */
-static bool body_key_looks_secret(const char *key)
+bool body_key_looks_secret(const char *key)
 {
     char letters[256];
     size_t n = 0;

@@ -8,12 +8,17 @@
  * knows); only what every body has is checked.
  */
 
+#include <stdbool.h>
+
 #include "base/digest.h"
 #include "base/secret.h"
 #include "config/document.h"
 
 /* The key of an instance file that is ours and not the platform's. */
 #define BODY_OUR_KEY "elementd"
+
+/* Whether a key of `configuration` looks as if its value were a secret: by a word in it, or since it ends in "key". */
+bool body_key_looks_secret(const char *key);
 
 /*
  * Checks the body in `document`, and replaces the references of its strings in the tree. *ret_element, which the

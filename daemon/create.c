@@ -121,7 +121,7 @@ static void create_on_explained(void *userdata, void *subject, PlatformAnswer *a
     entry->task = NULL;
     entry->busy = PLAN_BUSY_NO;
     if (answer->outcome == PLATFORM_DONE && create_is_current(entry) &&
-        platform_find_missing(answer->required, entry->want->body, &missing) == 0 && missing &&
+        platform_find_missing(&answer->keys, entry->want->body, &missing) == 0 && missing &&
         asprintf(&problem, "%s; missing in \"configuration\": %s",
                  entry->problem ? entry->problem : "refused", missing) < 0)
         problem = NULL;

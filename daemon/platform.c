@@ -29,7 +29,7 @@ void platform_answer_deinit(PlatformAnswer *answer)
         platform_instance_deinit(&answer->instances[i]);
     free(answer->instances);
     free(answer->next_page);
-    platform_strings_free(answer->required);
+    platform_keys_deinit(&answer->keys);
     free(answer->request_id);
     free(answer->problem);
     *answer = (PlatformAnswer){};
@@ -364,8 +364,11 @@ static int platform_read_success(const PlatformQuestion *question, const HttpAns
     answer->outcome = PLATFORM_DONE;
     if (question->method == PLATFORM_DELETE) /* its body is documented to be empty */
         return 0;
-    if (question->method == PLATFORM_EXPLAIN)
-        return platform_reader_read_required(&http->body, &answer->required);
+    if (question->method == PLATFORM_EXPLAIN) {
+        r = platform_reader_read_keys(&http->body, &answer->keys);
+        answer->is_unconfirmed = !answer->keys.is_whole || !http->is_complete;
+        return r;
+    }
     r = platform_reader_read_instances(&http->body, question->owner, &instances);
     answer->instances = instances.items;
     answer->n_instances = instances.n_items;

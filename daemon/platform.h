@@ -7,7 +7,7 @@
  * Here, and only here, is known what a status means for which question, what may be believed of an answer,
  * and that the platform's JSON may break in the middle.
  *
- * Limits: TOKEN_BYTES_MAX, PROBLEM_BYTES_MAX, PLATFORM_PAGE_ROWS
+ * Limits: TOKEN_BYTES_MAX, PROBLEM_BYTES_MAX, PLATFORM_PAGE_ROWS, PLATFORM_KEYS_MAX and what goes with it
  * Source: the platform's documentation and test suite; what is not documented is not relied on
  */
 
@@ -70,16 +70,33 @@ typedef struct PlatformInstance {
 
 void platform_instance_deinit(PlatformInstance *instance);
 
+/* A key of an element's configuration. Texts are lines. */
+typedef struct PlatformKey {
+    char *name;
+    bool is_required;    /* and the platform has no default for it */
+    bool is_secret;      /* by its type, or by its name */
+    char *default_value; /* NULL: none, none that is a line, or that of a secret */
+} PlatformKey;
+
+typedef struct PlatformKeys {
+    PlatformKey *items; /* in the platform's order, of each name the first */
+    size_t n_items;
+    bool is_whole; /* it is JSON to its end, with a list in it of no more than PLATFORM_KEYS_MAX */
+} PlatformKeys;
+
+void platform_keys_deinit(PlatformKeys *keys);
+
 typedef struct PlatformAnswer {
     PlatformOutcome outcome;
     PlatformInstance *
         instances; /* list: all rows; delete and explain: none; else one, of which an update may lack the token */
     size_t n_instances;
-    char *next_page;     /* list: the token of the next page, or NULL on the last */
-    bool is_unconfirmed; /* one instance: what was needed of it was read, then the answer broke */
-    char **required;     /* explain: keys that are required and have no default, NULL at the end */
-    usec_t retry_after;  /* 0: the platform did not say */
-    char *request_id;    /* the platform's, or NULL */
+    char *next_page; /* list: the token of the next page, or NULL on the last */
+    bool
+        is_unconfirmed; /* one instance: what was needed of it was read, then the answer broke; keys: they are not whole */
+    PlatformKeys keys;  /* explain */
+    usec_t retry_after; /* 0: the platform did not say */
+    char *request_id;   /* the platform's, or NULL */
     char *
         problem; /* one line for a person, unless DONE; holds nothing that was sent in confidence */
 } PlatformAnswer;
@@ -99,7 +116,7 @@ int platform_read(const PlatformQuestion *question, const HttpAnswer *http,
                   PlatformAnswer *ret_answer);
 
 /*
- * Those of `required` (as PlatformAnswer's) that the `configuration` of `body` does not set, joined by ", "; NULL in
+ * Those of `keys` that are required and that the `configuration` of `body` does not set, joined by ", "; NULL in
  * *ret_missing when there are none. At most PROBLEM_BYTES_MAX: then it ends in "…". 0 or -ENOMEM.
  */
-int platform_find_missing(char *const *required, const Secret *body, char **ret_missing);
+int platform_find_missing(const PlatformKeys *keys, const Secret *body, char **ret_missing);

@@ -10,10 +10,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/utf8.h"
-
-/* Names of an element's configuration keys, the longest known has 40 bytes; and how many there may be. */
-#define PLATFORM_KEY_BYTES_MAX 256
-#define PLATFORM_KEYS_MAX      256
+#include "config/body.h"
 
 /* Of a message as it is read: more than is shown, so that no secret is cut in two before it is hidden. */
 #define PLATFORM_MESSAGE_BYTES_MAX (16 * PROBLEM_BYTES_MAX)
@@ -300,45 +297,121 @@ int platform_reader_read_instances(const Buffer *body, const char *owner,
     return r < 0 || reader.failure < 0 ? -ENOMEM : 0;
 }
 
-/* ---- required configuration ---- */
+/* ---- keys of the configuration ---- */
 
-typedef struct RequiredReader {
-    char *key; /* of the entry being read */
-    bool is_required;
-    bool has_default;
-    char **required;
-    size_t n;
-    int failure;
-} RequiredReader;
-
-void platform_strings_free(char **strings)
+void platform_keys_deinit(PlatformKeys *keys)
 {
-    for (char **string = strings; string && *string; string++)
-        free(*string);
-    free(strings);
+    for (size_t i = 0; i < keys->n_items; i++) {
+        free(keys->items[i].name);
+        free(keys->items[i].default_value);
+    }
+    free(keys->items);
+    *keys = (PlatformKeys){};
 }
 
-static int platform_reader_add_required(RequiredReader *reader)
-{
-    char **required;
+typedef struct KeysReader {
+    PlatformKey current;
+    bool has_default;
+    PlatformKeys keys;
+    bool has_list;
+    bool has_more; /* than are kept */
+    int failure;
+} KeysReader;
 
-    if (reader->key && reader->is_required && !reader->has_default &&
-        reader->n < PLATFORM_KEYS_MAX) {
-        required = reallocarray(reader->required, reader->n + 2, sizeof(*required));
-        if (!required)
+static void platform_reader_drop_key(KeysReader *reader)
+{
+    free(reader->current.name);
+    free(reader->current.default_value);
+    reader->current = (PlatformKey){};
+    reader->has_default = false;
+}
+
+static bool platform_reader_has_key(const PlatformKeys *keys, const char *name)
+{
+    for (size_t i = 0; i < keys->n_items; i++)
+        if (strcmp(keys->items[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static int platform_reader_add_key(KeysReader *reader)
+{
+    PlatformKeys *keys = &reader->keys;
+    PlatformKey *items, *key = &reader->current;
+    bool has_name = key->name && *key->name;
+
+    if (has_name && keys->n_items == PLATFORM_KEYS_MAX) {
+        reader->has_more = true;
+    } else if (has_name && !platform_reader_has_key(keys, key->name)) {
+        items = reallocarray(keys->items, keys->n_items + 1, sizeof(*items));
+        if (!items)
             return -ENOMEM;
-        reader->required = required;
-        reader->required[reader->n++] = TAKE_PTR(reader->key);
-        reader->required[reader->n] = NULL;
+        keys->items = items;
+        key->is_required = key->is_required && !reader->has_default;
+        key->is_secret = key->is_secret || body_key_looks_secret(key->name);
+        if (key->is_secret) {
+            free(key->default_value);
+            key->default_value = NULL;
+        }
+        keys->items[keys->n_items++] = *key;
+        *key = (PlatformKey){};
     }
-    free(reader->key);
-    reader->key = NULL;
-    reader->is_required = reader->has_default = false;
+    platform_reader_drop_key(reader);
+    return 0;
+}
+
+/* One that is no line, or a long one, could only be shown as what it is not. */
+static bool platform_reader_is_line(const char *text, size_t size)
+{
+    while (size > 0) {
+        uint32_t character;
+        size_t n = utf8_decode(text, size, &character);
+
+        if (n == 0 || utf8_is_control(character))
+            return false;
+        text += n;
+        size -= n;
+    }
+    return true;
+}
+
+static int platform_reader_take_default(KeysReader *reader, const JsonEvent *event)
+{
+    const char *text = event->text;
+    size_t size = event->size;
+
+    if (event->type == JSON_BOOLEAN) {
+        text = event->boolean ? "true" : "false";
+        size = strlen(text);
+    }
+    reader->has_default = event->type != JSON_NULL && size > 0;
+    free(reader->current.default_value);
+    reader->current.default_value = NULL;
+    if (!reader->has_default || size > PLATFORM_DEFAULT_BYTES_MAX ||
+        !platform_reader_is_line(text, size))
+        return 0;
+    reader->current.default_value = strndup(text, size);
+    return reader->current.default_value ? 0 : -ENOMEM;
+}
+
+static int platform_reader_take_key_member(KeysReader *reader, const char *path,
+                                           const JsonEvent *event)
+{
+    PlatformKey *key = &reader->current;
+
+    if (strcmp(path, "/key") == 0)
+        return platform_reader_take_text(event, PLATFORM_KEY_BYTES_MAX, &key->name);
+    if (strcmp(path, "/defaultValue") == 0)
+        return platform_reader_take_default(reader, event);
+    if (strcmp(path, "/required") == 0 || strcmp(path, "/mandatory") == 0)
+        key->is_required = key->is_required || event->boolean;
+    else if (strcmp(path, "/type") == 0 && event->type == JSON_STRING)
+        key->is_secret = platform_reader_is_text(event, "PASSWORD");
     return 0;
 }
 
 /* The answer is an array of entries, or an object with them under "configuration". */
-static int platform_reader_take_required(RequiredReader *reader, const JsonEvent *event)
+static int platform_reader_take_key(KeysReader *reader, const JsonEvent *event)
 {
     const char *path = event->path;
 
@@ -346,50 +419,45 @@ static int platform_reader_take_required(RequiredReader *reader, const JsonEvent
         return 0;
     if (strncmp(path, "/configuration", 14) == 0)
         path += 14;
+    if (*path == '\0' && event->kind == JSON_EVENT_OPEN && event->type == JSON_ARRAY)
+        reader->has_list = true;
     if (strncmp(path, "/[]", 3) != 0)
         return 0;
     path += 3;
     if (*path == '\0')
-        return event->kind == JSON_EVENT_CLOSE ? platform_reader_add_required(reader) : 0;
-    if (event->kind != JSON_EVENT_VALUE)
-        return 0;
-    if (strcmp(path, "/key") == 0)
-        return platform_reader_take_text(event, PLATFORM_KEY_BYTES_MAX, &reader->key);
-    if (strcmp(path, "/required") == 0 || strcmp(path, "/mandatory") == 0)
-        reader->is_required = reader->is_required || event->boolean;
-    else if (strcmp(path, "/defaultValue") == 0)
-        reader->has_default = event->type != JSON_NULL && !(event->text && event->size == 0);
-    return 0;
+        return event->kind == JSON_EVENT_CLOSE ? platform_reader_add_key(reader) : 0;
+    return event->kind == JSON_EVENT_VALUE ? platform_reader_take_key_member(reader, path, event)
+                                           : 0;
 }
 
-static int platform_required_on_event(void *userdata, const JsonEvent *event)
+static int platform_keys_on_event(void *userdata, const JsonEvent *event)
 {
-    RequiredReader *reader = userdata;
+    KeysReader *reader = userdata;
 
-    reader->failure = platform_reader_take_required(reader, event);
+    reader->failure = platform_reader_take_key(reader, event);
     return reader->failure;
 }
 
-int platform_reader_read_required(const Buffer *body, char ***ret_required)
+int platform_reader_read_keys(const Buffer *body, PlatformKeys *ret_keys)
 {
-    RequiredReader reader = {};
+    KeysReader reader = {};
     int r;
 
-    r = json_read(buffer_data(body), buffer_size(body), 0, platform_required_on_event, &reader,
-                  NULL);
-    free(reader.key);
+    r = json_read(buffer_data(body), buffer_size(body), 0, platform_keys_on_event, &reader, NULL);
+    platform_reader_drop_key(&reader);
     if (r < 0 || reader.failure < 0) {
-        platform_strings_free(reader.required);
+        platform_keys_deinit(&reader.keys);
         return -ENOMEM;
     }
-    *ret_required = reader.required;
+    reader.keys.is_whole = r == 0 && reader.has_list && !reader.has_more;
+    *ret_keys = reader.keys;
     return 0;
 }
 
 /* ---- missing configuration ---- */
 
 typedef struct MissingReader {
-    char *const *required;
+    const PlatformKeys *keys;
     bool is_inside; /* of "configuration" */
     bool is_set[PLATFORM_KEYS_MAX];
 } MissingReader;
@@ -410,8 +478,8 @@ static int platform_missing_on_event(void *userdata, const JsonEvent *event)
                             platform_missing_is_key(event, "configuration");
     if (event->depth != 2 || !reader->is_inside)
         return 0;
-    for (size_t i = 0; reader->required[i]; i++)
-        if (platform_missing_is_key(event, reader->required[i]))
+    for (size_t i = 0; i < reader->keys->n_items; i++)
+        if (platform_missing_is_key(event, reader->keys->items[i].name))
             reader->is_set[i] = true;
     return 0;
 }
@@ -427,22 +495,21 @@ static int platform_missing_add(Buffer *missing, const char *key, bool *ret_is_f
     return buffer_printf(missing, "%s%s", buffer_size(missing) > 0 ? ", " : "", key);
 }
 
-int platform_find_missing(char *const *required, const Secret *body, char **ret_missing)
+int platform_find_missing(const PlatformKeys *keys, const Secret *body, char **ret_missing)
 {
     _cleanup_(buffer_deinit) Buffer missing = BUFFER_INIT(PROBLEM_BYTES_MAX);
-    MissingReader reader = {.required = required};
+    MissingReader reader = {.keys = keys};
     bool is_full = false;
     int r;
 
+    assert(keys->n_items <= PLATFORM_KEYS_MAX);
     *ret_missing = NULL;
-    if (!required)
-        return 0;
     r = json_read(secret_reveal(body), secret_size(body), 0, platform_missing_on_event, &reader,
                   NULL);
     assert(r <= 0); /* our own JSON */
-    for (size_t i = 0; required[i] && r == 0 && !is_full; i++)
-        if (!reader.is_set[i])
-            r = platform_missing_add(&missing, required[i], &is_full);
+    for (size_t i = 0; i < keys->n_items && r == 0 && !is_full; i++)
+        if (keys->items[i].is_required && !reader.is_set[i])
+            r = platform_missing_add(&missing, keys->items[i].name, &is_full);
     if (r != 0)
         return -ENOMEM;
     if (buffer_size(&missing) == 0)

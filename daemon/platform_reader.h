@@ -37,11 +37,8 @@ typedef struct PlatformInstances {
 int platform_reader_read_instances(const Buffer *body, const char *owner,
                                    PlatformInstances *ret_instances);
 
-/* Keys of an element's configuration that are required and have no default. 0 or -ENOMEM. */
-int platform_reader_read_required(const Buffer *body, char ***ret_required);
-
-/* Frees an array of strings that ends in NULL; NULL is fine. */
-void platform_strings_free(char **strings);
+/* The keys of an element's configuration, as far as `body` has any. 0 or -ENOMEM. */
+int platform_reader_read_keys(const Buffer *body, PlatformKeys *ret_keys);
 
 /* Makes `text` one line of UTF-8 without control characters, in place. */
 void platform_reader_trim(char *text);

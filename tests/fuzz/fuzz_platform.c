@@ -64,10 +64,22 @@ static void check_instance(const PlatformInstance *instance)
         check_line(instance->element);
 }
 
-static void check_required(char *const *required)
+static void check_keys(const PlatformKeys *keys)
 {
-    for (char *const *key = required; key && *key; key++)
-        check_line(*key);
+    CHECK(keys->n_items <= PLATFORM_KEYS_MAX);
+    for (size_t i = 0; i < keys->n_items; i++) {
+        const PlatformKey *key = &keys->items[i];
+
+        CHECK(*key->name && strlen(key->name) <= PLATFORM_KEY_BYTES_MAX);
+        check_line(key->name);
+        for (size_t j = 0; j < i; j++)
+            CHECK(strcmp(key->name, keys->items[j].name) != 0);
+        if (!key->default_value)
+            continue;
+        CHECK(!key->is_secret && !key->is_required);
+        CHECK(strlen(key->default_value) <= PLATFORM_DEFAULT_BYTES_MAX);
+        check_line(key->default_value);
+    }
 }
 
 static void check_created(const PlatformAnswer *answer, int status)
@@ -86,7 +98,7 @@ static void check_answer(const PlatformQuestion *question, const HttpAnswer *htt
 
     for (size_t i = 0; i < answer->n_instances; i++)
         check_instance(&answer->instances[i]);
-    check_required(answer->required);
+    check_keys(&answer->keys);
     CHECK((answer->outcome == PLATFORM_DONE) == !answer->problem);
     if (answer->problem) {
         check_line(answer->problem);
@@ -206,23 +218,20 @@ static void run_half(const Buffer *body)
     drop(&all);
 }
 
-static void run_required(const Buffer *body)
+static void run_keys(const Buffer *body)
 {
-    char **required = NULL;
+    _cleanup_(secret_unrefp) Secret *sent = secret_of("{\"configuration\":{\"a\":1}}");
+    _cleanup_(freep) char *missing = NULL;
+    PlatformKeys keys;
 
-    CHECK(platform_reader_read_required(body, &required) == 0);
-    check_required(required);
-    if (required) {
-        _cleanup_(secret_unrefp) Secret *sent = secret_of("{\"configuration\":{\"a\":1}}");
-        _cleanup_(freep) char *missing = NULL;
-
-        CHECK(platform_find_missing(required, sent, &missing) == 0);
-        if (missing) {
-            check_line(missing);
-            CHECK(strlen(missing) <= PROBLEM_BYTES_MAX);
-        }
+    CHECK(platform_reader_read_keys(body, &keys) == 0);
+    check_keys(&keys);
+    CHECK(platform_find_missing(&keys, sent, &missing) == 0);
+    if (missing) {
+        check_line(missing);
+        CHECK(strlen(missing) <= PROBLEM_BYTES_MAX);
     }
-    platform_strings_free(required);
+    platform_keys_deinit(&keys);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -234,7 +243,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0)
         CHECK(buffer_append(&body, data, size) == 0);
     run_half(&body);
-    run_required(&body);
+    run_keys(&body);
     run_questions(&body);
     return 0;
 }

@@ -724,13 +724,22 @@ static void test_explain(void **state)
 
     (void)state;
     assert_int_equal(answer.outcome, PLATFORM_DONE);
-    assert_non_null(answer.required);
-    assert_string_equal(answer.required[0], "a");
-    assert_null(answer.required[1]);
+    assert_false(answer.is_unconfirmed);
+    assert_int_equal(answer.keys.n_items, 2);
+    assert_string_equal(answer.keys.items[0].name, "a");
+    assert_true(answer.keys.items[0].is_required);
+    assert_false(answer.keys.items[1].is_required);
+    platform_answer_deinit(&answer);
+    /* All of it is there, but the connection says that it is not. */
+    answer = ask(
+        &(Ask){.method = PLATFORM_EXPLAIN, .status = 200, .text = "[]", .is_broken = true});
+    assert_int_equal(answer.outcome, PLATFORM_DONE);
+    assert_true(answer.is_unconfirmed);
     platform_answer_deinit(&answer);
     answer = ask(&(Ask){.method = PLATFORM_EXPLAIN, .status = 200, .text = "<html>"});
     assert_int_equal(answer.outcome, PLATFORM_DONE);
-    assert_null(answer.required);
+    assert_true(answer.is_unconfirmed);
+    assert_int_equal(answer.keys.n_items, 0);
     platform_answer_deinit(&answer);
 }
 

@@ -528,15 +528,17 @@ static void test_trim(void **state)
 static void assert_required(const char *text, const char *keys)
 {
     Buffer body = body_of(text);
-    char **required, joined[256] = "";
+    PlatformKeys read;
+    char joined[256] = "";
 
-    assert_int_equal(platform_reader_read_required(&body, &required), 0);
-    for (char **key = required; key && *key; key++)
-        (void)snprintf(joined + strlen(joined), sizeof(joined) - strlen(joined), "%s%s",
-                       *joined ? " " : "", *key);
+    assert_int_equal(platform_reader_read_keys(&body, &read), 0);
+    for (size_t i = 0; i < read.n_items; i++)
+        if (read.items[i].is_required)
+            (void)snprintf(joined + strlen(joined), sizeof(joined) - strlen(joined), "%s%s",
+                           *joined ? " " : "", read.items[i].name);
     if (strcmp(joined, keys) != 0)
         fail_msg("%s: \"%s\"", text, joined);
-    platform_strings_free(required);
+    platform_keys_deinit(&read);
     buffer_deinit(&body);
 }
 
@@ -573,38 +575,121 @@ static void test_required(void **state)
     assert_required("null", "");
 }
 
-/* So many keys are kept, and no more. */
-static void test_required_ceiling(void **state)
+/* `keys`, each as "name", with "!" when it is required, "*" when it is secret and "=default"; joined by blanks. */
+static void assert_keys(const char *text, bool is_whole, const char *keys)
 {
-    Buffer body = BUFFER_INIT(HTTP_BODY_BYTES_MAX);
-    char **required;
-    size_t n = 0;
+    Buffer body = body_of(text), joined = BUFFER_INIT(4096);
+    PlatformKeys read;
 
-    (void)state;
-    assert_int_equal(buffer_append_string(&body, "["), 0);
-    for (int i = 0; i < 300; i++)
-        assert_int_equal(
-            buffer_printf(&body, "%s{\"key\":\"k%d\",\"required\":true}", i > 0 ? "," : "", i), 0);
-    assert_int_equal(buffer_append_string(&body, "]"), 0);
-    assert_int_equal(platform_reader_read_required(&body, &required), 0);
-    while (required[n])
-        n++;
-    assert_int_equal(n, 256);
-    assert_string_equal(required[255], "k255");
-    platform_strings_free(required);
-    platform_strings_free(NULL);
+    assert_int_equal(platform_reader_read_keys(&body, &read), 0);
+    for (size_t i = 0; i < read.n_items; i++) {
+        const PlatformKey *key = &read.items[i];
+
+        assert_int_equal(buffer_printf(&joined, "%s%s%s%s%s%s", i > 0 ? " " : "", key->name,
+                                       key->is_required ? "!" : "", key->is_secret ? "*" : "",
+                                       key->default_value ? "=" : "",
+                                       key->default_value ? key->default_value : ""),
+                         0);
+    }
+    assert_int_equal(buffer_append(&joined, "", 1), 0);
+    if (strcmp(buffer_data(&joined), keys) != 0 || read.is_whole != is_whole)
+        fail_msg("%s: \"%s\", %s", text, buffer_data(&joined), read.is_whole ? "whole" : "cut");
+    platform_keys_deinit(&read);
+    buffer_deinit(&joined);
     buffer_deinit(&body);
+}
+
+static void test_keys(void **state)
+{
+    (void)state;
+    assert_keys("[{\"key\":\"a\",\"required\":true},{\"key\":\"b\",\"defaultValue\":\"x\"}]", true,
+                "a! b=x");
+    assert_keys("{\"configuration\":[{\"key\":\"a\"}],\"x\":[{\"key\":\"b\"}]}", true, "a");
+    assert_keys("[]", true, "");
+    /* Secrets: by type or by name, and then without their defaults. */
+    assert_keys(
+        "[{\"key\":\"a\",\"type\":\"PASSWORD\",\"required\":true},"
+        "{\"key\":\"oauth.api.key\",\"type\":\"TEXTFIELD_32\",\"defaultValue\":\"s3cret\"},"
+        "{\"defaultValue\":\"s3cret\",\"key\":\"b\",\"required\":true,\"type\":\"PASSWORD\"},"
+        "{\"key\":\"c\",\"type\":7},{\"key\":\"d\",\"type\":\"PASSWORDS\"}]",
+        true, "a!* oauth.api.key* b* c d");
+    /* Defaults that are a line, as the platform writes them. */
+    assert_keys(
+        "[{\"key\":\"a\",\"defaultValue\":false},{\"key\":\"b\",\"defaultValue\":1.50},"
+        "{\"key\":\"c\",\"defaultValue\":\"x\\ny\"},{\"key\":\"d\",\"defaultValue\":[1]},"
+        "{\"key\":\"e\",\"defaultValue\":null},{\"key\":\"f\",\"defaultValue\":\"\\u0000\"},"
+        "{\"key\":\"g\",\"defaultValue\":\"\"},{\"key\":\"h\",\"defaultValue\":\"${x}\"}]",
+        true, "a=false b=1.50 c d e f g h=${x}");
+    /* Of one name the first counts, and an entry without one not at all. */
+    assert_keys(
+        "[{\"key\":\"a\"},{\"key\":\"a\",\"required\":true},{\"required\":true},{\"key\":\"\"},{\"key\":\"\\u0000x\"},"
+        "{\"key\":\"b\",\"key\":\"c\"},7,[{\"key\":\"d\"}]]",
+        true, "a c");
+    assert_keys("[{\"key\":\"a\\u001b[2J\\nb\"}]", true, "a [2J b");
+    /* No list, or not all of it. */
+    for (size_t i = 0; i < 7; i++)
+        assert_keys(((const char *const[]){"", "{}", "null", "<html>", "\"[]\"", "{\"x\":[]}",
+                                           "{\"configuration\":{}}"})[i],
+                    false, "");
+    assert_keys("[{\"key\":\"a\"},{\"key\":\"b\"", false, "a");
+    assert_keys("[{\"key\":\"a\"}]]", false, "a");
+}
+
+/* What is not cut is kept: a default of the longest, and none that is longer. */
+static void test_longest_default(void **state)
+{
+    (void)state;
+    for (size_t size = PLATFORM_DEFAULT_BYTES_MAX; size <= PLATFORM_DEFAULT_BYTES_MAX + 1; size++) {
+        Buffer body = BUFFER_INIT(HTTP_BODY_BYTES_MAX);
+        PlatformKeys keys;
+
+        assert_int_equal(
+            buffer_printf(&body, "[{\"key\":\"a\",\"required\":true,\"defaultValue\":\"%0*d\"}]",
+                          (int)size, 0),
+            0);
+        assert_int_equal(platform_reader_read_keys(&body, &keys), 0);
+        assert_int_equal(keys.n_items, 1);
+        assert_int_equal(keys.items->default_value != NULL, size == PLATFORM_DEFAULT_BYTES_MAX);
+        assert_false(keys.items->is_required);
+        platform_keys_deinit(&keys);
+        buffer_deinit(&body);
+    }
+}
+
+/* So many keys are kept, and of more not all. */
+static void test_keys_ceiling(void **state)
+{
+    (void)state;
+    for (size_t max = PLATFORM_KEYS_MAX; max <= PLATFORM_KEYS_MAX + 1; max++) {
+        Buffer body = BUFFER_INIT(HTTP_BODY_BYTES_MAX);
+        PlatformKeys keys;
+
+        assert_int_equal(buffer_append_string(&body, "["), 0);
+        for (size_t i = 0; i < max; i++)
+            assert_int_equal(buffer_printf(&body, "%s{\"key\":\"k%zu\"}", i > 0 ? "," : "", i), 0);
+        assert_int_equal(buffer_append_string(&body, "]"), 0);
+        assert_int_equal(platform_reader_read_keys(&body, &keys), 0);
+        assert_int_equal(keys.n_items, PLATFORM_KEYS_MAX);
+        assert_string_equal(keys.items[PLATFORM_KEYS_MAX - 1].name, "k255");
+        assert_int_equal(keys.is_whole, max == PLATFORM_KEYS_MAX);
+        platform_keys_deinit(&keys);
+        buffer_deinit(&body);
+    }
 }
 
 /* ---- which of them a body does not set ---- */
 
 static char *find_missing(char *const *required, const char *body)
 {
+    PlatformKey items[PLATFORM_KEYS_MAX];
+    PlatformKeys keys = {.items = items};
     Secret *secret;
     char *missing;
 
     assert_int_equal(secret_new(body, strlen(body), &secret), 0);
-    assert_int_equal(platform_find_missing(required, secret, &missing), 0);
+    for (; *required; required++)
+        items[keys.n_items++] = (PlatformKey){.name = *required, .is_required = true};
+    assert_int_equal(platform_find_missing(&keys, secret, &missing), 0);
     secret_unref(secret);
     return missing;
 }
@@ -626,7 +711,6 @@ static void test_missing(void **state)
                                 (char *)"");
 
     (void)state;
-    assert_missing(NULL, "{}", NULL);
     assert_missing((char *const[]){NULL}, "{}", NULL);
     assert_missing(ab, "{}", "a, b");
     assert_missing(ab, "{\"configuration\":{}}", "a, b");
@@ -699,7 +783,9 @@ int main(void)
         cmocka_unit_test(test_error_is_cut),
         cmocka_unit_test(test_trim),
         cmocka_unit_test(test_required),
-        cmocka_unit_test(test_required_ceiling),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_longest_default),
+        cmocka_unit_test(test_keys_ceiling),
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_missing_long_keys),
         cmocka_unit_test(test_missing_ceiling),
