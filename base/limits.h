@@ -187,6 +187,16 @@
 /* The longest wait for a reload to be over: what systemd waits for ExecReload= (TimeoutStartSec=, systemd.service(5)). */
 #define RELOAD_WAIT_USEC (90 * USEC_PER_SEC)
 
+/*
+ * Descriptions of elements that root may wait for at a time: each is a question to the platform, one after the other for
+ * each account. The names of an element and an account in it go into a URL: the longest known element has 30 bytes.
+ */
+#define DESCRIPTIONS_MAX        16
+#define DESCRIBE_NAME_BYTES_MAX 256
+
+/* The longest wait for what the platform says of an element: somebody sits before it, and there is the catalogue. */
+#define DESCRIBE_WAIT_USEC (30 * USEC_PER_SEC)
+
 /* A connection without a request for this long is closed: clients reconnect cheaply. */
 #define CONN_IDLE_USEC (600 * USEC_PER_SEC)
 

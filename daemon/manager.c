@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "config/config.h"
+#include "daemon/describer.h"
 #include "daemon/loader.h"
 #include "daemon/reconcile.h"
 #include "daemon/reload.h"
@@ -70,6 +71,7 @@ struct Manager {
     int error; /* why the loop was left, or 0 */
     Loader *loader;
     Reload reload;
+    Describer describer;
     Serve serve;
     Server *server;
     Credentials *credentials;
@@ -248,6 +250,8 @@ static void manager_settle(Manager *manager)
         return;
     case MANAGER_RUNNING:
         reconciler_tick(&manager->reconciler);
+        if (describer_take_news(&manager->describer))
+            server_described(manager->server);
         break;
     case MANAGER_STOPPING:
     case MANAGER_STOPPED:
@@ -386,6 +390,7 @@ static int manager_reload(Manager *manager, uint64_t number, Config *config)
     r = reconciler_apply(&manager->reconciler, config);
     if (r < 0)
         return r;
+    describer_reloaded(&manager->describer);
     reload_set_applied(&manager->reload, number, &manager->registry);
     credentials_set_wait(manager->credentials, config->settings.credential_wait);
     manager_tell_changes(manager);
@@ -542,6 +547,7 @@ static int manager_open_servers(Manager *manager)
         .reconciler = &manager->reconciler,
         .loader = manager->loader,
         .reload = &manager->reload,
+        .describer = &manager->describer,
     };
     r = server_new(manager->base, &serve_operations, &manager->serve, &manager->server);
     if (r < 0)
@@ -588,6 +594,8 @@ int manager_new(const Paths *paths, Manager **ret_manager)
         return r;
     reconciler_init(&manager->reconciler, &manager->registry, &manager->gates, manager->engine,
                     &manager_operations, manager);
+    describer_init(&manager->describer, &manager->registry, &manager->gates, manager->engine,
+                   manager_on_wake, manager);
     r = manager_open_servers(manager);
     if (r != 0)
         return r;
@@ -646,6 +654,7 @@ Manager *manager_free(Manager *manager)
     for (size_t i = 0; i < manager->registry.n_entries && manager->server; i++)
         server_removed(manager->server, &manager->registry.entries[i]->served);
     server_free(manager->server);
+    describer_deinit(&manager->describer);
     closep(&manager->listen_fd);
     closep(&manager->credentials_fd);
     store_load_deinit(&manager->load);

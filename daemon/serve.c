@@ -67,6 +67,27 @@ static const ServedReload *serve_find_reload(void *userdata, uint64_t number)
     return reload_find(serve->reload, number);
 }
 
+static uint64_t serve_describe(void *userdata, const char *element, const char *account)
+{
+    const Serve *serve = userdata;
+
+    return describer_ask(serve->describer, element, account);
+}
+
+static const ServedDescription *serve_find_description(void *userdata, uint64_t number)
+{
+    const Serve *serve = userdata;
+
+    return describer_find(serve->describer, number);
+}
+
+static void serve_forget_description(void *userdata, uint64_t number)
+{
+    const Serve *serve = userdata;
+
+    describer_forget(serve->describer, number);
+}
+
 static ServedOrphanReason serve_reason(RecordOrphan orphan)
 {
     switch (orphan) {
@@ -115,6 +136,9 @@ const ServerOperations serve_operations = {
     .retry = serve_retry,
     .reload = serve_reload,
     .find_reload = serve_find_reload,
+    .describe = serve_describe,
+    .find_description = serve_find_description,
+    .forget_description = serve_forget_description,
     .find_orphan = serve_find_orphan,
 };
 

@@ -4,6 +4,7 @@
  * Serve: what ipc/ asks, answered from the registry or handed on; and the sockets on which it is asked.
  */
 
+#include "daemon/describer.h"
 #include "daemon/loader.h"
 #include "daemon/reconcile.h"
 #include "daemon/reload.h"
@@ -15,6 +16,7 @@ typedef struct Serve {
     Reconciler *reconciler;
     Loader *loader;
     const Reload *reload;
+    Describer *describer;
 } Serve;
 
 /* Their userdata is a Serve. */

@@ -10,6 +10,7 @@ void call_shared_init(CallShared *shared, const ServerOperations *operations, vo
 {
     *shared = (CallShared){.operations = operations, .userdata = userdata};
     TAILQ_INIT(&shared->reloads);
+    TAILQ_INIT(&shared->descriptions);
     TAILQ_INIT(&shared->watches);
     TAILQ_INIT(&shared->lists);
     changes_init(&shared->changes);
@@ -17,8 +18,8 @@ void call_shared_init(CallShared *shared, const ServerOperations *operations, vo
 
 void call_shared_deinit(CallShared *shared)
 {
-    assert(TAILQ_EMPTY(&shared->reloads) && TAILQ_EMPTY(&shared->watches) &&
-           TAILQ_EMPTY(&shared->lists));
+    assert(TAILQ_EMPTY(&shared->reloads) && TAILQ_EMPTY(&shared->descriptions) &&
+           TAILQ_EMPTY(&shared->watches) && TAILQ_EMPTY(&shared->lists));
     changes_deinit(&shared->changes);
 }
 
@@ -41,8 +42,11 @@ int call_continue_list(Call *call)
     return call_wait(call, &call->shared->lists);
 }
 
-void call_end_watch(Call *call)
+void call_end(Call *call)
 {
+    if (call->description != 0)
+        call->shared->operations->forget_description(call->shared->userdata, call->description);
+    call->description = 0;
     (void)secret_unref(call->watch.token);
     free(call->watch.told);
     call->watch = (CallWatch){};
@@ -92,6 +96,11 @@ void call_shared_removed(CallShared *shared, Served *served)
 void call_shared_reloaded(CallShared *shared)
 {
     wait_tell_all(&shared->reloads);
+}
+
+void call_shared_described(CallShared *shared)
+{
+    wait_tell_all(&shared->descriptions);
 }
 
 /* ---- replies ---- */

@@ -29,15 +29,16 @@ struct Method;
 typedef struct CallShared {
     const ServerOperations *operations;
     void *userdata;
-    WaitQueue reloads; /* calls that wait for the end of a reload */
-    WaitQueue watches; /* calls that watch all instances */
-    WaitQueue lists;   /* calls of which a part of the reply is written */
+    WaitQueue reloads;      /* calls that wait for the end of a reload */
+    WaitQueue descriptions; /* calls that wait for what the platform says of an element */
+    WaitQueue watches;      /* calls that watch all instances */
+    WaitQueue lists;        /* calls of which a part of the reply is written */
     Changes changes;
     const Served *
         leaving; /* the instance that is removed just now, while its watches are told; NULL: none */
 } CallShared;
 
-/* How far a watch has told what it watches. Owned by the call; call_end_watch() releases it. */
+/* How far a watch has told what it watches. Owned by the call; call_end() releases it. */
 typedef struct CallWatch {
     bool
         is_behind; /* there is more to tell, also of a list: ask again as soon as call_has_room() */
@@ -79,8 +80,10 @@ typedef struct Call {
     /* ---- filled in by the method itself ---- */
     WaitQueue *queue; /* that it waits in, with CALL_E_WAIT */
     uint64_t reload;  /* the number of the reload that it waits for */
-    bool is_watch;    /* goes on telling: CALL_E_WAIT even without a timeout */
-    bool is_list;     /* a part of its one reply is written: CALL_E_WAIT even without a timeout */
+    uint64_t
+        description; /* the number of the description that it waits for, until call_end(); 0: none */
+    bool is_watch;   /* goes on telling: CALL_E_WAIT even without a timeout */
+    bool is_list;    /* a part of its one reply is written: CALL_E_WAIT even without a timeout */
     CallList list;
     CallWatch watch;
 } Call;
@@ -99,16 +102,17 @@ int call_begin_watch(Call *call, WaitQueue *queue);
 /* The same for a list that has more to write, and may write then: it is asked again as a watch that is behind. */
 int call_continue_list(Call *call);
 
-/* Releases what a watch holds. Fine on any call. */
-void call_end_watch(Call *call);
+/* Releases what a watch holds, and lets go of a description. Fine on any call. */
+void call_end(Call *call);
 
 /* Whether a peer that has not taken these replies yet may be given more. */
 bool call_has_room(const Buffer *replies);
 
-/* What server_changed(), server_removed() and server_reloaded() say; see ipc/server.h. */
+/* What server_changed(), server_removed(), server_reloaded() and server_described() say; see ipc/server.h. */
 void call_shared_changed(CallShared *shared, Served *served);
 void call_shared_removed(CallShared *shared, Served *served);
 void call_shared_reloaded(CallShared *shared);
+void call_shared_described(CallShared *shared);
 
 /* Begins the reply; then its members through the writer, then call_end_reply(). */
 void call_begin_reply(Call *call, VarlinkWriter *writer);

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "ipc/access.h"
+#include "ipc/describe.h"
 #include "ipc/explain.h"
 #include "ipc/instances.h"
 #include "ipc/interface.h"
@@ -49,6 +50,8 @@ static const Method methods_table[] = {
      METHOD_ROOT, .answer = operate_retry, .has_effect = true, .operation = METHOD_OPERATION(retry)},
     {"io.elementd.ListOrphans", {},
      METHOD_ROOT, .answer = operate_list_orphans, .operation = METHOD_OPERATION(find_orphan)},
+    {"io.elementd.DescribeElement", {{"element", METHOD_TEXT, false}, {"account", METHOD_TEXT, true}},
+     METHOD_ROOT, .answer = describe_element, .operation = METHOD_OPERATION(describe)},
     {"org.varlink.service.GetInfo", {},
      METHOD_ANYBODY, .answer = service_get_info},
     {"org.varlink.service.GetInterfaceDescription", {{"interface", METHOD_TEXT, false}},

@@ -160,3 +160,8 @@ void server_reloaded(Server *server)
 {
     call_shared_reloaded(&server->shared.sessions.calls);
 }
+
+void server_described(Server *server)
+{
+    call_shared_described(&server->shared.sessions.calls);
+}

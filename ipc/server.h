@@ -48,7 +48,7 @@ void server_serve(Server *server, int fd, Peer *peer);
 
 /*
  * Accepts no more, answers what has been read, with NotReady for calls that wait (InvalidConfiguration for those that
- * wait for a reload), sends what is left to be sent as far as the sockets take it now, and closes all connections.
+ * wait for a reload, PlatformUnavailable for those that wait for the platform), sends what is left to be sent as far as the sockets take it now, and closes all connections.
  * Idempotent.
  */
 void server_stop(Server *server);
@@ -61,6 +61,9 @@ void server_changed(Server *server, Served *served);
 
 /* `served` is about to go: answers the calls that wait for it or watch it with NoSuchInstance, and finds it no more. */
 void server_removed(Server *server, Served *served);
+
+/* There is an answer of the platform: answers the calls that waited for it. ServerOperations.find_description() has it. */
+void server_described(Server *server);
 
 /* A reload is over: answers the calls that waited for it. ServerOperations.find_reload() has what came of it. */
 void server_reloaded(Server *server);

@@ -49,6 +49,32 @@ typedef struct ServedOrphan {
     const char *problem; /* why it is still there, or NULL */
 } ServedOrphan;
 
+/* A key of an element's configuration. All is borrowed from the daemon. */
+typedef struct ServedElementKey {
+    const char *name;
+    bool is_required; /* and the platform has no default for it */
+    bool is_secret;
+    const char *default_value; /* NULL: none, or that of a secret */
+} ServedElementKey;
+
+typedef enum ServedDescriptionResult {
+    SERVED_DESCRIBED,
+    SERVED_DESCRIPTION_NO_ACCOUNT, /* none of that name can be used */
+    SERVED_DESCRIPTION_NO_ELEMENT, /* says the platform */
+    SERVED_DESCRIPTION_UNAVAILABLE,
+} ServedDescriptionResult;
+
+/* What the platform says of an element. All is borrowed from the daemon. */
+typedef struct ServedDescription {
+    ServedDescriptionResult result;
+    const char *element; /* as it was asked for */
+    const char *account;
+    const ServedElementKey *keys; /* SERVED_DESCRIBED */
+    size_t n_keys;
+    const char *problem; /* SERVED_DESCRIPTION_UNAVAILABLE */
+    usec_t retry;        /* likewise; realtime, 0: not known */
+} ServedDescription;
+
 /* Called on the loop; none may block or call back into the server, not even by a change that it makes. */
 typedef struct ServerOperations {
     /* The instance of that name (`size` bytes, not NUL-terminated), or NULL. */
@@ -71,6 +97,21 @@ typedef struct ServerOperations {
 
     /* NULL: reload `number` is not over. Else what came of it; borrowed until the next turn of the loop. */
     const ServedReload *(*find_reload)(void *userdata, uint64_t number);
+
+    /*
+     * Has the platform asked, by an account, which configuration keys an element has; both names are copied. Returns the
+     * number of the description, which is there until it is forgotten; 0: there are too many, or there is no memory.
+     */
+    uint64_t (*describe)(void *userdata, const char *element, const char *account);
+
+    /*
+     * NULL: description `number` is not there yet; server_described() tells when one is. Else borrowed until it is
+     * forgotten.
+     */
+    const ServedDescription *(*find_description)(void *userdata, uint64_t number);
+
+    /* Nobody wants it any more: what is under way for it is cancelled. */
+    void (*forget_description)(void *userdata, uint64_t number);
 
     /* The i-th orphan, in a fixed order while the loop does not turn. False at the end. */
     bool (*find_orphan)(void *userdata, size_t i, ServedOrphan *ret_orphan);

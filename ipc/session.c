@@ -117,8 +117,10 @@ static int session_begin_wait(Session *session, Call *call, usec_t now)
     int r;
 
     r = wait_begin(&session->wait, call, &session->shared->quota, now);
-    if (r < 0)
+    if (r < 0) {
+        call_end(call);
         return r;
+    }
     if (r == 0) {
         if (call->is_watch)
             session_answer_again(session, false);

@@ -28,7 +28,7 @@ void wait_end(Wait *wait)
         return;
     TAILQ_REMOVE(wait->call.queue, wait, link);
     quota_release(&wait->charge);
-    call_end_watch(&wait->call);
+    call_end(&wait->call);
     wait->is_active = false;
 }
 

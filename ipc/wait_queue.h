@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Wait queue: the calls that wait for one thing: for an instance, or for the end of a reload.
+ * Wait queue: the calls that wait for one thing: for an instance, for the end of a reload, or for the platform.
  *
  * Apart from ipc/wait.h, so that what is waited for need not know calls.
  */

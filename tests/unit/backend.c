@@ -1,6 +1,7 @@
 #include "tests/unit/backend.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,33 @@ static const ServedReload *backend_find_reload(void *userdata, uint64_t number)
     return number <= backend->n_reloads_over ? &backend->reload : NULL;
 }
 
+static uint64_t backend_describe(void *userdata, const char *element, const char *account)
+{
+    Backend *backend = userdata;
+
+    (void)snprintf(backend->described, sizeof(backend->described), "%s of %s", element, account);
+    if (backend->n_descriptions == backend->descriptions_max)
+        return 0;
+    return ++backend->n_descriptions;
+}
+
+static const ServedDescription *backend_find_description(void *userdata, uint64_t number)
+{
+    Backend *backend = userdata;
+
+    assert(number > backend->n_forgotten && number <= backend->n_descriptions);
+    return number <= backend->n_descriptions_there ? &backend->description : NULL;
+}
+
+/* In the tests they are forgotten in their order. */
+static void backend_forget_description(void *userdata, uint64_t number)
+{
+    Backend *backend = userdata;
+
+    backend->n_forgotten++;
+    assert(number == backend->n_forgotten);
+}
+
 static bool backend_find_orphan(void *userdata, size_t i, ServedOrphan *ret_orphan)
 {
     Backend *backend = userdata;
@@ -91,11 +119,14 @@ const ServerOperations backend_operations = {
     .reload = backend_reload,
     .find_reload = backend_find_reload,
     .find_orphan = backend_find_orphan,
+    .describe = backend_describe,
+    .find_description = backend_find_description,
+    .forget_description = backend_forget_description,
 };
 
 void backend_init(Backend *backend)
 {
-    *backend = (Backend){};
+    *backend = (Backend){.descriptions_max = UINT64_MAX};
 }
 
 void backend_deinit(Backend *backend)

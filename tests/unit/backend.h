@@ -35,6 +35,15 @@ typedef struct Backend {
     size_t n_retried;
     uint64_t n_reloads; /* the number of the last one */
 
+    /* Descriptions: the names in the last question, the answer to all, and from which number on it is not there yet. */
+    char described[64];
+    uint64_t
+        n_descriptions; /* 0 before the first; none is given a number above `descriptions_max` */
+    uint64_t descriptions_max;
+    uint64_t n_descriptions_there;
+    ServedDescription description;
+    unsigned n_forgotten; /* each number once */
+
     uint64_t n_reloads_over;
     ServedReload reload; /* what comes of each */
     const ServedOrphan *orphans;

@@ -135,6 +135,8 @@ static void expect_nothing(void)
     "\"}}"
 #define WATCH_INSTANCES "{\"method\":\"io.elementd.WatchInstances\",\"more\":true}"
 
+#define DESCRIBE(parameters) CALL("io.elementd.DescribeElement", parameters)
+
 typedef struct AnswerCase {
     uid_t uid;
     const char *call;
@@ -275,6 +277,18 @@ static const AnswerCase answers[] = {
     {0, CALL("io.elementd.Retry", "\"instance\":\"mine\""), DONE},
     {1000, CALL("io.elementd.ListOrphans", ""), DENIED},
     {0, CALL("io.elementd.ListOrphans", ""), "{\"parameters\":{\"orphans\":[]}}"},
+    {1000, DESCRIBE("\"element\":\"jira\""), DENIED},
+    {1000, DESCRIBE(""), DENIED},
+    {0, DESCRIBE(""), INVALID("element")},
+    {0, DESCRIBE("\"element\":1"), INVALID("element")},
+    {0, DESCRIBE("\"element\":null"), INVALID("element")},
+    {0, DESCRIBE("\"element\":\"\""), INVALID("element")},
+    {0, DESCRIBE("\"element\":\".\""), INVALID("element")},
+    {0, DESCRIBE("\"element\":\"..\""), INVALID("element")},
+    {0, DESCRIBE("\"element\":\"a\\u0000\""), INVALID("element")},
+    {0, DESCRIBE("\"element\":\"a\",\"account\":1"), INVALID("account")},
+    {0, DESCRIBE("\"element\":\"a\",\"account\":\"\""), INVALID("account")},
+    {0, DESCRIBE("\"element\":\"a\",\"instance\":\"b\""), INVALID("instance")},
 
     /* watches that are refused; see below for others */
     {1000, CALL("io.elementd.WatchToken", "\"instance\":\"mine\""),
@@ -420,6 +434,7 @@ static void test_missing_operations(void **state)
         {0, CALL("io.elementd.Retry", "\"instance\":\"y\""), NO_SUCH("y")},
         {0, CALL("io.elementd.Reload", ""), UNIMPLEMENTED("io.elementd.Reload")},
         {0, CALL("io.elementd.ListOrphans", ""), UNIMPLEMENTED("io.elementd.ListOrphans")},
+        {0, DESCRIBE("\"element\":\"a\""), UNIMPLEMENTED("io.elementd.DescribeElement")},
     };
     const ServerOperations few = {.find = backend_operations.find, .next = backend_operations.next};
 
@@ -547,6 +562,118 @@ static void test_reload_not_over(void **state)
     expect_all(replies, 2);
 }
 
+/* ---- what the platform says of elements ---- */
+
+#define JIRA                    DESCRIBE("\"element\":\"jira\"")
+#define UNAVAILABLE(parameters) ERROR("io.elementd.PlatformUnavailable", parameters)
+#define NOT_IN_TIME                                                                                \
+    UNAVAILABLE("\"problem\":\"it did not answer in time, or elementd was stopped before it did\"")
+
+static const ServedElementKey jira_keys[] = {
+    {"jira.username", true, false, NULL},
+    {"jira.password", true, true, NULL},
+    {"x \"y\"", false, false, "a\\b"},
+};
+
+#define JIRA_REPLY                                                                                    \
+    "{\"parameters\":{\"keys\":[{\"name\":\"jira.username\",\"isRequired\":true,\"isSecret\":false}," \
+    "{\"name\":\"jira.password\",\"isRequired\":true,\"isSecret\":true},"                             \
+    "{\"name\":\"x \\\"y\\\"\",\"isRequired\":false,\"isSecret\":false,\"default\":\"a\\\\b\"}]}}"
+
+static void end_descriptions(uint64_t number)
+{
+    fixture.backend.n_descriptions_there = number;
+    wait_tell_all(&fixture.shared.calls.descriptions);
+}
+
+static void test_describe(void **state)
+{
+    (void)state;
+    fixture.peer.uid = 0;
+    fixture.backend.description = (ServedDescription){
+        .result = SERVED_DESCRIBED, .keys = jira_keys, .n_keys = N_ELEMENTS(jira_keys)};
+    feed(JIRA);
+    assert_string_equal(fixture.backend.described, "jira of default");
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_CHANGE);
+    assert_int_equal(fixture.session.wait.deadline, NOW + DESCRIBE_WAIT_USEC);
+    /* Another one is there. */
+    end_descriptions(0);
+    assert_int_equal(fixture.n_changes, 1);
+    expect_nothing();
+    assert_int_equal(fixture.backend.n_forgotten, 0);
+    end_descriptions(1);
+    expect(JIRA_REPLY);
+    assert_int_equal(fixture.backend.n_forgotten, 1);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_BYTES);
+    /* One that is there at once, and has nothing to say. */
+    fixture.backend.description.n_keys = 0;
+    fixture.backend.n_descriptions_there = 2;
+    feed(DESCRIBE("\"account\":\"b\",\"element\":\"a/b\""));
+    assert_string_equal(fixture.backend.described, "a/b of b");
+    expect("{\"parameters\":{\"keys\":[]}}");
+    assert_int_equal(fixture.backend.n_forgotten, 2);
+    /* Nobody would be told. */
+    feed(ONEWAY("io.elementd.DescribeElement", "\"element\":\"jira\""));
+    expect_nothing();
+    assert_int_equal(fixture.backend.n_descriptions, 2);
+}
+
+static void test_describe_fails(void **state)
+{
+    static const struct {
+        ServedDescription description;
+        const char *reply;
+    } cases[] = {
+        {{.result = SERVED_DESCRIPTION_NO_ACCOUNT, .account = "b"},
+         ERROR("io.elementd.NoSuchAccount", "\"account\":\"b\"")},
+        {{.result = SERVED_DESCRIPTION_NO_ELEMENT, .element = "jira"},
+         ERROR("io.elementd.NoSuchElement", "\"element\":\"jira\"")},
+        {{.result = SERVED_DESCRIPTION_UNAVAILABLE, .problem = "no \"network\""},
+         UNAVAILABLE("\"problem\":\"no \\\"network\\\"\"")},
+        {{.result = SERVED_DESCRIPTION_UNAVAILABLE, .problem = "paused", .retry = 7},
+         UNAVAILABLE("\"problem\":\"paused\",\"retryUSec\":7")},
+    };
+
+    (void)state;
+    fixture.peer.uid = 0;
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        fixture.backend.description = cases[i].description;
+        feed(JIRA);
+        expect_nothing();
+        end_descriptions(i + 1);
+        expect(cases[i].reply);
+        assert_int_equal(fixture.backend.n_forgotten, i + 1);
+    }
+    fixture.backend.descriptions_max = N_ELEMENTS(cases);
+    feed(JIRA);
+    expect(UNAVAILABLE(
+        "\"problem\":\"too many questions about elements wait for an answer already\""));
+    assert_int_equal(fixture.backend.n_forgotten, N_ELEMENTS(cases));
+}
+
+/* At the deadline, when all stops, and when whoever asked goes, the question is let go of. */
+static void test_describe_not_answered(void **state)
+{
+    static const char *const replies[] = {NOT_IN_TIME, NOT_IN_TIME};
+    static const char calls[] = JIRA "\0" JIRA;
+
+    (void)state;
+    fixture.peer.uid = 0;
+    feed(JIRA);
+    session_answer_again(&fixture.session, true);
+    expect(NOT_IN_TIME);
+    assert_int_equal(fixture.backend.n_forgotten, 1);
+    feed_bytes(calls, sizeof(calls));
+    session_stop(&fixture.session, NOW);
+    expect_all(replies, 2);
+    assert_int_equal(fixture.backend.n_forgotten, 3);
+    feed(JIRA);
+    session_deinit(&fixture.session);
+    assert_int_equal(fixture.backend.n_forgotten, 4);
+    assert_true(TAILQ_EMPTY(&fixture.shared.calls.descriptions));
+    session_init(&fixture.session, &fixture.shared, &fixture.peer, on_change);
+}
+
 /* ---- descriptions ---- */
 
 static void test_descriptions(void **state)
@@ -591,7 +718,7 @@ static void test_described_methods_are_known(void **state)
             n++;
         }
     }
-    assert_int_equal(n, 12);
+    assert_int_equal(n, 13);
 }
 
 /* ---- what is told of instances ---- */
@@ -1533,6 +1660,9 @@ int main(void)
         TEST(test_reload),
         TEST(test_reload_fails),
         TEST(test_reload_not_over),
+        TEST(test_describe),
+        TEST(test_describe_fails),
+        TEST(test_describe_not_answered),
         TEST(test_descriptions),
         TEST(test_described_methods_are_known),
         TEST(test_list),
