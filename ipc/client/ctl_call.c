@@ -8,8 +8,6 @@
 #include "base/limits.h"
 #include "ipc/client/ctl_failure.h"
 
-DEFINE_FREEP(elementd, elementd_close)
-
 /* The parameters as a string, in `buffer`. 0, or as elementd_call() has it for what cannot be sent. */
 static int ctl_call_write(Buffer *buffer, const char *instance,
                           void (*write)(JsonWriter *json, const void *userdata),
@@ -50,25 +48,33 @@ CtlStatus ctl_call(const Ctl *ctl, const char *method, const char *instance, use
     return ctl_call_with(ctl, method, instance, NULL, NULL, timeout, ret_reply);
 }
 
+int ctl_call_try(const Ctl *ctl, const char *method, const char *instance,
+                 void (*write)(JsonWriter *json, const void *userdata), const void *userdata,
+                 usec_t timeout, elementd **ret_daemon, CtlReply *ret_reply)
+{
+    _cleanup_(buffer_deinit) Buffer parameters = BUFFER_INIT(REQUEST_BYTES_MAX);
+    int r;
+
+    *ret_daemon = NULL;
+    *ret_reply = (CtlReply){};
+    r = ctl_failure_try_connect(ctl, ret_daemon);
+    if (r == 0)
+        r = ctl_call_write(&parameters, instance, write, userdata);
+    if (r == 0)
+        r = elementd_call(*ret_daemon, method, buffer_data(&parameters), timeout, &ret_reply->text);
+    return r == 0 ? ctl_call_parse(ret_reply) : r;
+}
+
 CtlStatus ctl_call_with(const Ctl *ctl, const char *method, const char *instance,
                         void (*write)(JsonWriter *json, const void *userdata), const void *userdata,
                         usec_t timeout, CtlReply *ret_reply)
 {
-    _cleanup_(buffer_deinit) Buffer parameters = BUFFER_INIT(REQUEST_BYTES_MAX);
     _cleanup_(elementd_closep) elementd *daemon = NULL;
-    CtlStatus status;
-    int r;
+    int r = ctl_call_try(ctl, method, instance, write, userdata, timeout, &daemon, ret_reply);
 
-    *ret_reply = (CtlReply){};
-    status = ctl_failure_connect(ctl, &daemon);
-    if (status != CTL_OK)
-        return status;
-    r = ctl_call_write(&parameters, instance, write, userdata);
     if (r == 0)
-        r = elementd_call(daemon, method, buffer_data(&parameters), timeout, &ret_reply->text);
-    if (r == 0)
-        r = ctl_call_parse(ret_reply);
-    return r == 0 ? CTL_OK : ctl_failure_report(ctl, daemon, r, instance, NULL);
+        return CTL_OK;
+    return ctl_failure_report(ctl, daemon, r, daemon ? instance : NULL, NULL);
 }
 
 void ctl_reply_deinit(CtlReply *reply)

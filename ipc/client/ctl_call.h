@@ -4,6 +4,7 @@
  * Calls of elementctl that the library has no function for: a method, and its reply as a tree.
  */
 
+#include "base/cleanup.h"
 #include "base/json_value.h"
 #include "base/json_writer.h"
 #include "ipc/client/ctl.h"
@@ -13,6 +14,8 @@ typedef struct CtlReply {
     Arena arena;
     JsonValue *parameters; /* an object, in `arena` */
 } CtlReply;
+
+DEFINE_FREEP(elementd, elementd_close)
 
 /*
  * Connects and calls `method`, with `instance` unless it is NULL; the method itself may take `timeout`. CTL_OK, or what
@@ -25,6 +28,15 @@ CtlStatus ctl_call(const Ctl *ctl, const char *method, const char *instance, use
 CtlStatus ctl_call_with(const Ctl *ctl, const char *method, const char *instance,
                         void (*write)(JsonWriter *json, const void *userdata), const void *userdata,
                         usec_t timeout, CtlReply *ret_reply);
+
+/*
+ * The same, and says nothing: the library's outcome, or -errno. Then *ret_daemon, which is the caller's to close after
+ * either, has elementd_last_error(); NULL: there was no connection.
+ */
+int ctl_call_try(const Ctl *ctl, const char *method, const char *instance,
+                 void (*write)(JsonWriter *json, const void *userdata), const void *userdata,
+                 usec_t timeout, elementd **ret_daemon, CtlReply *ret_reply);
+
 void ctl_reply_deinit(CtlReply *reply);
 
 /* A member's text, or NULL. */

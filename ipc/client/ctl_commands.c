@@ -32,7 +32,8 @@ static const CtlCommand ctl_commands_table[] = {
      "list what is left over on the platform (root)"},
     {"check", "", 0, 0, CTL_OPTION_ROOT | CTL_OPTION_JSON, ctl_check,
      "check the configuration, without elementd"},
-    {"template", "[ELEMENT]", 0, 1, CTL_OPTION_JSON | CTL_OPTION_LIST, ctl_template,
+    {"template", "[ELEMENT]", 0, 1,
+     CTL_ASKING | CTL_OPTION_LIST | CTL_OPTION_ACCOUNT | CTL_OPTION_OFFLINE, ctl_template,
      "print an instance file to fill in, or list the elements"},
 };
 

@@ -311,13 +311,16 @@ CtlStatus ctl_failure_report(const Ctl *ctl, const elementd *daemon, int error,
                                  right);
 }
 
+int ctl_failure_try_connect(const Ctl *ctl, elementd **ret_daemon)
+{
+    if (ctl->options.socket)
+        return elementd_open(ctl->options.socket, ret_daemon);
+    return elementd_open_root(ctl->options.root, ret_daemon);
+}
+
 CtlStatus ctl_failure_connect(const Ctl *ctl, elementd **ret_daemon)
 {
-    int r;
+    int r = ctl_failure_try_connect(ctl, ret_daemon);
 
-    if (ctl->options.socket)
-        r = elementd_open(ctl->options.socket, ret_daemon);
-    else
-        r = elementd_open_root(ctl->options.root, ret_daemon);
     return r == 0 ? CTL_OK : ctl_failure_report(ctl, NULL, r, NULL, NULL);
 }

@@ -40,5 +40,8 @@ CtlStatus ctl_failure_report_of(const Ctl *ctl, const elementd_error *details, i
 /* "elementctl: …", any words. */
 void ctl_failure_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Connects to the daemon that the options name; CTL_OK, or what was said. */
+/* Connects to the daemon that the options name; the library's outcome, of which nothing is said. */
+int ctl_failure_try_connect(const Ctl *ctl, elementd **ret_daemon);
+
+/* The same; CTL_OK, or what was said. */
 CtlStatus ctl_failure_connect(const Ctl *ctl, elementd **ret_daemon);

@@ -46,6 +46,19 @@ static const char *ctl_option_set_unit(CtlOptions *options, const char *value)
     return *value ? NULL : "the name of a systemd unit";
 }
 
+/* As instance_name_is_valid() of config/ has it: it goes into a file. */
+static const char *ctl_option_set_account(CtlOptions *options, const char *value)
+{
+    static const char characters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+
+    options->account = value;
+    if (*value == '\0' || strlen(value) > NAME_BYTES_MAX || strchr("._-", *value) ||
+        value[strspn(value, characters)] != '\0')
+        return "the name of an account";
+    return NULL;
+}
+
 /* Whole seconds; the daemon would cut a longer wait without a word. */
 static const char *ctl_option_parse_seconds(const char *value, usec_t *ret_span)
 {
@@ -84,6 +97,10 @@ static const CtlOption ctl_options_table[] = {
      "wait SEC seconds at most; without it, for ever"},
     {"list", CTL_OPTION_NONE, CTL_OPTION_LIST, NULL, "--list",
      "list all elements that have a template"},
+    {"account", CTL_OPTION_MUST, CTL_OPTION_ACCOUNT, ctl_option_set_account, "--account=NAME",
+     "make a template for this account"},
+    {"offline", CTL_OPTION_NONE, CTL_OPTION_OFFLINE, NULL, "--offline",
+     "make a template without asking the platform"},
     {"user", CTL_OPTION_MUST, CTL_OPTION_USER, ctl_option_set_user, "--user=USER",
      "explain for this user (root)"},
     {"unit", CTL_OPTION_MUST, CTL_OPTION_UNIT, ctl_option_set_unit, "--unit=UNIT",

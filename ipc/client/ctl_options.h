@@ -29,6 +29,8 @@ enum {
     CTL_OPTION_LIST = 1 << 7,
     CTL_OPTION_USER = 1 << 8,
     CTL_OPTION_UNIT = 1 << 9,
+    CTL_OPTION_ACCOUNT = 1 << 10,
+    CTL_OPTION_OFFLINE = 1 << 11,
 };
 
 typedef struct CtlOptions {
@@ -38,6 +40,7 @@ typedef struct CtlOptions {
     usec_t wait;      /* how long to wait for a token; 0 without --wait */
     const char *user; /* a name or a number */
     const char *unit;
+    const char *account;
     usec_t timeout; /* how long the command may take, with --timeout */
 } CtlOptions;
 

@@ -1,9 +1,12 @@
 /*
- * elementctl template: an instance file to fill in, from the catalogue of elements.
+ * elementctl template: an instance file to fill in, by what the platform says of its element, or by the catalogue.
  *
  * It is JSON with comments, line by line; --json leaves out the comments, and the optional keys, which are comments.
  * What has to be filled in is a placeholder that the configuration's checker reports until it is gone. Secrets are
  * references already, so that none is typed into the file.
+ *
+ * Names and defaults may be the platform's. Somebody will paste lines of this into a root shell, and have elementd read the
+ * rest: nothing of them stands outside a JSON string as it came, and a default refers to nothing.
  */
 
 #include <ctype.h>
@@ -12,20 +15,25 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "config/element.h"
+#include "ipc/client/ctl_element.h"
 #include "ipc/client/ctl_failure.h"
 #include "ipc/client/ctl_output.h"
 #include "ipc/client/ctl_table.h"
-
-/* So many elements are named where none has the key that was asked for. */
-#define CTL_TEMPLATE_NEAR_MAX 5
+#include "ipc/client/ctl_text.h"
 
 /* OAuth without a browser: with this key beside "externalAuthentication". */
 #define CTL_TEMPLATE_REFRESH_TOKEN "oauth.user.refresh_token"
 
+/* A JSON string that is printed: what is longest is a default, of 1 KiB, with an escape for each byte. */
+#define CTL_TEMPLATE_STRING_BYTES_MAX (16 * 1024)
+
+/* Options that are about asking. */
+#define CTL_TEMPLATE_ASKING                                                                        \
+    (CTL_OPTION_ROOT | CTL_OPTION_SOCKET | CTL_OPTION_ACCOUNT | CTL_OPTION_OFFLINE)
+
 typedef struct CtlTemplate {
     CtlOutput *output;
-    const Element *element;
+    const CtlElement *element;
     bool has_comments;
     bool needs_comma; /* before the next member */
 } CtlTemplate;
@@ -33,6 +41,63 @@ typedef struct CtlTemplate {
 static bool ctl_template_is(ElementText text, const char *word)
 {
     return text.size == strlen(word) && memcmp(text.text, word, text.size) == 0;
+}
+
+/* ---- words that may be the platform's ---- */
+
+/* As a JSON string. */
+static void ctl_template_print_string(CtlTemplate *template, ElementText text)
+{
+    _cleanup_(buffer_deinit) Buffer json = BUFFER_INIT(CTL_TEMPLATE_STRING_BYTES_MAX);
+    _cleanup_(buffer_deinit) Buffer safe = BUFFER_INIT(CTL_TEMPLATE_STRING_BYTES_MAX);
+    JsonWriter writer;
+    int r;
+
+    json_writer_begin(&writer, &json);
+    json_writer_text(&writer, text.text, text.size);
+    r = json_writer_end(&writer);
+    if (r == 0)
+        r = ctl_text_append_json(&safe, buffer_data(&json), buffer_size(&json));
+    if (r == 0)
+        ctl_output_printf(template->output, "%.*s", (int)buffer_size(&safe), buffer_data(&safe));
+    else if (template->output->error == 0)
+        template->output->error = r < 0 ? r : -E2BIG;
+}
+
+/* A default, as the string that it is when elementd has read it: a dollar sign is written twice. */
+static void ctl_template_print_default(CtlTemplate *template, const char *value)
+{
+    _cleanup_(buffer_deinit) Buffer text = BUFFER_INIT(CTL_TEMPLATE_STRING_BYTES_MAX);
+    int r = 0;
+
+    for (; *value && r == 0; value++)
+        r = buffer_append(&text, *value == '$' ? "$$" : value, *value == '$' ? 2 : 1);
+    if (r == 0)
+        ctl_template_print_string(template, (ElementText){buffer_data(&text), buffer_size(&text)});
+    else if (template->output->error == 0)
+        template->output->error = r < 0 ? r : -E2BIG;
+}
+
+/* As a part of the name of a credential or a file: a word for the shell, too. */
+static void ctl_template_print_word(CtlTemplate *template, ElementText text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.text[i];
+
+        ctl_output_printf(template->output, "%c",
+                          isalnum((unsigned char)c) || strchr("._-", c) ? c : '_');
+    }
+}
+
+/* For people: on a line, and of no effect on a terminal. */
+static void ctl_template_print_text(CtlTemplate *template, ElementText text)
+{
+    _cleanup_(freep) char *copy = strndup(text.text, text.size);
+
+    if (copy)
+        ctl_output_text(template->output, copy, CTL_COLOUR_NONE);
+    else if (template->output->error == 0)
+        template->output->error = -ENOMEM;
 }
 
 /* ---- the file ---- */
@@ -46,107 +111,180 @@ static void ctl_template_comment(CtlTemplate *template, const char *indent, cons
 /* The configuration's key "base.url" as a word in capitals: BASE_URL. */
 static void ctl_template_print_placeholder(CtlTemplate *template, ElementText key)
 {
-    ctl_output_printf(template->output, "<INSERT_");
+    ctl_output_printf(template->output, "\"<INSERT_");
     for (size_t i = 0; i < key.size; i++) {
         unsigned char c = (unsigned char)key.text[i];
 
         ctl_output_printf(template->output, "%c", isalnum(c) ? toupper(c) : '_');
     }
-    ctl_output_printf(template->output, ">");
+    ctl_output_printf(template->output, ">\"");
 }
 
-static void ctl_template_print_value(CtlTemplate *template, ElementText key, bool is_secret)
+static void ctl_template_print_credential(CtlTemplate *template, const CtlElementKey *key)
 {
-    ctl_output_printf(template->output, "\"%.*s\": \"", ELEMENT_PRINT(key));
-    if (is_secret)
-        ctl_output_printf(template->output, "${credential:%.*s-%.*s}",
-                          ELEMENT_PRINT(template->element->key), ELEMENT_PRINT(key));
-    else
-        ctl_template_print_placeholder(template, key);
-    ctl_output_printf(template->output, "\"");
+    ctl_template_print_word(template, template->element->key);
+    ctl_output_printf(template->output, "-");
+    ctl_template_print_word(template, key->name);
 }
 
-static void ctl_template_print_member(CtlTemplate *template, ElementText key, bool is_secret)
+static void ctl_template_print_member(CtlTemplate *template, const CtlElementKey *key)
 {
-    ctl_output_printf(template->output, "%s    ", template->needs_comma ? ",\n" : "");
-    ctl_template_print_value(template, key, is_secret);
-    template->needs_comma = true;
+    ctl_template_print_string(template, key->name);
+    ctl_output_printf(template->output, ": ");
+    if (key->is_secret) {
+        ctl_output_printf(template->output, "\"${credential:");
+        ctl_template_print_credential(template, key);
+        ctl_output_printf(template->output, "}\"");
+    } else if (key->default_value) {
+        ctl_template_print_default(template, key->default_value);
+    } else {
+        ctl_template_print_placeholder(template, key->name);
+    }
 }
 
 /* Whether OAuth's own way to sign in has to be replaced by one that needs no browser. */
-static bool ctl_template_needs_refresh_token(const Element *element)
+static bool ctl_template_needs_refresh_token(const CtlElement *element)
 {
     return ctl_template_is(element->authentication, "oauth2");
+}
+
+/* Then its key is asked for, whatever was said of it. */
+static bool ctl_template_is_refresh_token(const CtlElement *element, const CtlElementKey *key)
+{
+    return ctl_template_needs_refresh_token(element) &&
+           ctl_template_is(key->name, CTL_TEMPLATE_REFRESH_TOKEN);
+}
+
+/* The first key that is to be filled in and secret, or else the first secret one; NULL: none is. */
+static const CtlElementKey *ctl_template_find_secret(const CtlElement *element)
+{
+    const CtlElementKey *found = NULL;
+
+    for (size_t i = 0; i < element->n_keys; i++) {
+        const CtlElementKey *key = &element->keys[i];
+
+        if (key->is_secret && (!found || (key->is_required && !found->is_required)))
+            found = key;
+    }
+    return found;
 }
 
 /* How the first secret is made; the others go the same way. */
 static void ctl_template_print_secrets(CtlTemplate *template)
 {
-    const Element *element = template->element;
-    ElementText list = element->secret, key;
+    const CtlElementKey *key = ctl_template_find_secret(template->element);
+    CtlOutput *output = template->output;
 
-    if (!element_next_key(&list, &key) || !template->has_comments)
+    if (!key)
         return;
     ctl_output_printf(
-        template->output,
+        output,
         "//\n"
         "// Secrets stay out of this file: each ${credential:NAME} is a credential of elementd.service. To make one, as "
         "root\n"
         "// (an instance more of this element needs other names):\n"
-        "//     systemd-creds encrypt --name=%1$.*2$s-%3$.*4$s - /etc/credstore.encrypted/%1$.*2$s-%3$.*4$s\n"
-        "// and pass it on, by a line in /etc/systemd/system/elementd.service.d/%1$.*2$s.conf, below [Service]:\n"
-        "//     LoadCredentialEncrypted=%1$.*2$s-%3$.*4$s:/etc/credstore.encrypted/%1$.*2$s-%3$.*4$s\n"
-        "// Then: systemctl daemon-reload && systemctl restart elementd\n",
-        element->key.text, (int)element->key.size, key.text, (int)key.size);
+        "//     systemd-creds encrypt --name=");
+    ctl_template_print_credential(template, key);
+    ctl_output_printf(output, " - /etc/credstore.encrypted/");
+    ctl_template_print_credential(template, key);
+    ctl_output_printf(output,
+                      "\n// and pass it on, by a line in /etc/systemd/system/elementd.service.d/");
+    ctl_template_print_word(template, template->element->key);
+    ctl_output_printf(output, ".conf, below [Service]:\n//     LoadCredentialEncrypted=");
+    ctl_template_print_credential(template, key);
+    ctl_output_printf(output, ":/etc/credstore.encrypted/");
+    ctl_template_print_credential(template, key);
+    ctl_output_printf(output, "\n// Then: systemctl daemon-reload && systemctl restart elementd\n");
+}
+
+/* Where the keys are from. */
+static void ctl_template_print_source(CtlTemplate *template)
+{
+    const CtlElement *element = template->element;
+    CtlOutput *output = template->output;
+
+    if (element->is_platform) {
+        ctl_output_printf(
+            output, "// The keys are what the platform itself asks for, by the account \"%s\".\n",
+            element->account);
+        return;
+    }
+    ctl_output_printf(
+        output,
+        "// The keys are those of the platform's documentation (authentication: %.*s). The platform may ask for others "
+        "by\n"
+        "// now; then creating the instance fails, and elementctl status NAME tells what it wants.\n",
+        ELEMENT_PRINT(element->authentication));
+    if (!element->reason)
+        return;
+    ctl_output_printf(output, "// The platform could not be asked: ");
+    ctl_output_text(output, element->reason, CTL_COLOUR_NONE);
+    ctl_output_printf(output, "\n");
 }
 
 static void ctl_template_print_head(CtlTemplate *template)
 {
-    const Element *element = template->element;
+    CtlOutput *output = template->output;
 
     if (!template->has_comments)
         return;
+    ctl_output_printf(output, "// ");
+    ctl_template_print_text(template, template->element->name);
     ctl_output_printf(
-        template->output,
-        "// %.*s, for elementd. Replace each <INSERT_...> and save this as /etc/elementd/instances.d/NAME.json;\n"
+        output,
+        ", for elementd. Replace each <INSERT_...> and save this as /etc/elementd/instances.d/NAME.json;\n"
         "// NAME is what programs will ask for. Then, as root:\n"
         "//     chgrp elementd NAME.json && chmod 0640 NAME.json && elementctl check\n"
-        "//\n"
-        "// The keys are those of the platform's documentation (authentication: %.*s). The platform may ask for others "
-        "by\n"
-        "// now; then creating the instance fails, and elementctl status NAME tells what it wants.\n",
-        ELEMENT_PRINT(element->name), ELEMENT_PRINT(element->authentication));
+        "//\n");
+    ctl_template_print_source(template);
     ctl_template_print_secrets(template);
 }
 
 /* Optional keys stand before the others, so that each may be uncommented as it is. */
 static void ctl_template_print_optional(CtlTemplate *template)
 {
-    ElementText list = template->element->optional, key;
+    const CtlElement *element = template->element;
+    bool has_title = false;
 
-    if (list.size == 0 || !template->has_comments)
-        return;
-    ctl_template_comment(template, "    ", "Optional:");
-    while (element_next_key(&list, &key)) {
+    for (size_t i = 0; i < element->n_keys && template->has_comments; i++) {
+        const CtlElementKey *key = &element->keys[i];
+
+        if (key->is_required || ctl_template_is_refresh_token(element, key))
+            continue;
+        if (!has_title)
+            ctl_template_comment(template, "    ", "Optional:");
+        has_title = true;
         ctl_output_printf(template->output, "    // ");
-        ctl_template_print_value(template, key, element_has_secret(template->element, key));
+        ctl_template_print_member(template, key);
         ctl_output_printf(template->output, ",\n");
     }
 }
 
+static void ctl_template_print_required(CtlTemplate *template, const CtlElementKey *key)
+{
+    ctl_output_printf(template->output, "%s    ", template->needs_comma ? ",\n" : "");
+    ctl_template_print_member(template, key);
+    template->needs_comma = true;
+}
+
 static void ctl_template_print_configuration(CtlTemplate *template)
 {
-    ElementText list = template->element->required, key;
-    static const ElementText refresh_token = {CTL_TEMPLATE_REFRESH_TOKEN,
-                                              strlen(CTL_TEMPLATE_REFRESH_TOKEN)};
+    static const CtlElementKey refresh_token = {
+        .name = {CTL_TEMPLATE_REFRESH_TOKEN, sizeof(CTL_TEMPLATE_REFRESH_TOKEN) - 1},
+        .is_required = true,
+        .is_secret = true,
+    };
+    const CtlElement *element = template->element;
 
     ctl_output_printf(template->output, "  \"configuration\": {\n");
     ctl_template_print_optional(template);
-    while (element_next_key(&list, &key))
-        ctl_template_print_member(template, key, element_has_secret(template->element, key));
-    if (ctl_template_needs_refresh_token(template->element))
-        ctl_template_print_member(template, refresh_token, true);
-    ctl_output_printf(template->output, "\n  },\n");
+    for (size_t i = 0; i < element->n_keys; i++)
+        if (element->keys[i].is_required &&
+            !ctl_template_is_refresh_token(element, &element->keys[i]))
+            ctl_template_print_required(template, &element->keys[i]);
+    if (ctl_template_needs_refresh_token(element))
+        ctl_template_print_required(template, &refresh_token);
+    ctl_output_printf(template->output, "%s  },\n", template->needs_comma ? "\n" : "");
 }
 
 /* What OAuth needs beside the configuration. */
@@ -168,7 +306,7 @@ static void ctl_template_print_oauth(CtlTemplate *template)
     }
 }
 
-static CtlStatus ctl_template_print(const Ctl *ctl, const Element *element)
+static CtlStatus ctl_template_print(const Ctl *ctl, const CtlElement *element)
 {
     _cleanup_(ctl_output_deinit) CtlOutput output;
     CtlTemplate template = {
@@ -179,14 +317,15 @@ static CtlStatus ctl_template_print(const Ctl *ctl, const Element *element)
 
     ctl_output_init(&output, ctl);
     ctl_template_print_head(&template);
-    ctl_output_printf(&output, "{\n  \"element\": { \"key\": \"%.*s\" },\n",
-                      ELEMENT_PRINT(element->key));
+    ctl_output_printf(&output, "{\n  \"element\": { \"key\": ");
+    ctl_template_print_string(&template, element->key);
+    ctl_output_printf(&output, " },\n");
     ctl_template_comment(&template, "  ", "What the platform shows to people.");
     ctl_output_printf(&output, "  \"name\": \"<INSERT_NAME>\",\n");
     ctl_template_print_oauth(&template);
     ctl_template_print_configuration(&template);
     ctl_template_comment(&template, "  ", "For elementd; the platform does not see this.");
-    ctl_output_printf(&output, "  \"elementd\": {\n    \"account\": \"default\",\n");
+    ctl_output_printf(&output, "  \"elementd\": {\n    \"account\": \"%s\",\n", element->account);
     ctl_template_comment(
         &template, "    ",
         "Who may have the token, beside root: user:NAME, group:NAME, unit:GLOB, any.");
@@ -277,38 +416,22 @@ static CtlStatus ctl_template_list(const Ctl *ctl)
 
 /* ---- the command ---- */
 
-static CtlStatus ctl_template_report_unknown(const char *word)
-{
-    _cleanup_(buffer_deinit) Buffer words = BUFFER_INIT(4096);
-    Element near[CTL_TEMPLATE_NEAR_MAX];
-    size_t n = element_find_near(word, N_ELEMENTS(near), near);
-
-    for (size_t i = 0; i < n; i++)
-        if (buffer_printf(&words, "%s%.*s (%.*s)", i > 0 ? ", " : "", ELEMENT_PRINT(near[i].key),
-                          ELEMENT_PRINT(near[i].name)) != 0)
-            break;
-    if (n > 0)
-        ctl_failure_say("no element \"%.100s\" is known; near it: %.*s", word,
-                        (int)buffer_size(&words), buffer_data(&words));
-    else
-        ctl_failure_say("no element \"%.100s\" is known; those that are: elementctl template "
-                        "--list",
-                        word);
-    return CTL_OTHER;
-}
-
 CtlStatus ctl_template(const Ctl *ctl)
 {
-    bool is_list = ctl_options_has(&ctl->options, CTL_OPTION_LIST);
-    Element element;
+    _cleanup_(ctl_element_deinit) CtlElement element = {};
+    const char *option = ctl_options_name(ctl->options.given & CTL_TEMPLATE_ASKING);
+    CtlStatus status;
 
+    if (ctl->n_arguments == 0 && option) {
+        ctl_failure_say("template takes --%s with ELEMENT only; see: elementctl --help", option);
+        return CTL_OTHER;
+    }
     if (ctl->n_arguments == 0)
         return ctl_template_list(ctl);
-    if (is_list) {
+    if (ctl_options_has(&ctl->options, CTL_OPTION_LIST)) {
         ctl_failure_say("template takes ELEMENT or --list, not both; see: elementctl --help");
         return CTL_OTHER;
     }
-    if (!element_find(ctl->arguments[0], &element))
-        return ctl_template_report_unknown(ctl->arguments[0]);
-    return ctl_template_print(ctl, &element);
+    status = ctl_element_find(ctl, ctl->arguments[0], &element);
+    return status == CTL_OK ? ctl_template_print(ctl, &element) : status;
 }
