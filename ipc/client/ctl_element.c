@@ -198,7 +198,8 @@ CtlStatus ctl_element_find(const Ctl *ctl, const char *word, CtlElement *ret_ele
         .authentication = known.authentication,
         .account = ctl->options.account ? ctl->options.account : CTL_ELEMENT_ACCOUNT_DEFAULT,
     };
-    if (!ctl_options_has(&ctl->options, CTL_OPTION_OFFLINE))
+    /* No instance file may name one with a "$". */
+    if (!ctl_options_has(&ctl->options, CTL_OPTION_OFFLINE) && !strchr(word, '$'))
         status = ctl_element_ask(ctl, element, is_known);
     if (status != CTL_OK || element->is_platform)
         return status;

@@ -240,23 +240,39 @@ static void ctl_template_print_head(CtlTemplate *template)
     ctl_template_print_secrets(template);
 }
 
-/* Optional keys stand before the others, so that each may be uncommented as it is. */
+static bool ctl_template_is_optional(const CtlElement *element, const CtlElementKey *key)
+{
+    return !key->is_required && !ctl_template_is_refresh_token(element, key);
+}
+
+static bool ctl_template_has_required(const CtlElement *element)
+{
+    for (size_t i = 0; i < element->n_keys; i++)
+        if (element->keys[i].is_required)
+            return true;
+    return ctl_template_needs_refresh_token(element);
+}
+
+/* Optional keys stand before the others, so that each may be uncommented as it is; where there are others. */
 static void ctl_template_print_optional(CtlTemplate *template)
 {
     const CtlElement *element = template->element;
-    bool has_title = false;
+    bool has_required = ctl_template_has_required(element);
+    size_t n = 0;
 
-    for (size_t i = 0; i < element->n_keys && template->has_comments; i++) {
-        const CtlElementKey *key = &element->keys[i];
-
-        if (key->is_required || ctl_template_is_refresh_token(element, key))
+    for (size_t i = 0; i < element->n_keys; i++)
+        n += ctl_template_is_optional(element, &element->keys[i]);
+    if (n == 0 || !template->has_comments)
+        return;
+    ctl_template_comment(template, "    ",
+                         has_required ? "Optional:"
+                                      : "Optional (the last that you use, without a comma):");
+    for (size_t i = 0; i < element->n_keys; i++) {
+        if (!ctl_template_is_optional(element, &element->keys[i]))
             continue;
-        if (!has_title)
-            ctl_template_comment(template, "    ", "Optional:");
-        has_title = true;
         ctl_output_printf(template->output, "    // ");
-        ctl_template_print_member(template, key);
-        ctl_output_printf(template->output, ",\n");
+        ctl_template_print_member(template, &element->keys[i]);
+        ctl_output_printf(template->output, --n > 0 || has_required ? ",\n" : "\n");
     }
 }
 

@@ -2,15 +2,17 @@
 
 import json
 import re
+import subprocess
 import time
 
 import pytest
 
+from harness.process import environment
 from harness.site import CTL_OK, CTL_OTHER
 from harness.users import needs_root
 from harness.varlink import VarlinkError
 from harness.wait import wait_until
-from test_template import PLACEHOLDER, with_optional, without_comments
+from test_template import PLACEHOLDER, without_comments
 
 JIRA = [{"name": "jira.username", "isRequired": True, "isSecret": False},
         {"name": "jira.password", "isRequired": True, "isSecret": True},
@@ -41,6 +43,14 @@ def asked(site):
 def describe(site, element, **more):
     with site.connect() as varlink:
         return varlink.call("DescribeElement", element=element, **more)["keys"]
+
+
+def answered(site, element):
+    """The error's name and parameters, or None and the keys."""
+    try:
+        return None, describe(site, element)
+    except VarlinkError as error:
+        return error.name, error.parameters
 
 
 def refused(site, element, **more):
@@ -131,10 +141,11 @@ HOSTILE = {
     "cut": ({"action": "truncate", "bytes": 50}, "is no list of keys"),
     "huge": ({"action": "huge", "mib": 70}, "is no list of keys"),
     "unlike-http": ({"action": "garbage", "when": "after"}, "cannot reach the platform"),
-    "reset": ({"action": "reset", "when": "before"}, "cannot reach the platform"),
-    "closed": ({"action": "close", "when": "after"}, "cannot reach the platform"),
+    "reset": ({"action": "reset", "when": "before", "count": 2}, "cannot reach the platform"),
+    # On a connection that was there before, it is asked once more.
+    "closed": ({"action": "close", "when": "after", "count": 2}, "cannot reach the platform"),
     "hang": ({"action": "hang", "when": "before"}, "cannot reach the platform"),
-    "302": ({"action": "status", "status": 302}, "redirect"),
+    "302": ({"action": "status", "status": 302}, "HTTP 302"),
     "400": ({"action": "status", "status": 400}, "HTTP 400"),
     "401": ({"action": "status", "status": 401}, "HTTP 401"),
     "403": ({"action": "status", "status": 403}, "HTTP 403"),
@@ -152,9 +163,10 @@ def test_answers_that_are_none(site):
     for name, (rule, words) in HOSTILE.items():
         rule = dict(rule)
         site.platform.fault(rule.pop("action"), method="GET", path=configuration("jira"), **rule)
-        error, parameters = refused(site, "jira")
-        if error != UNAVAILABLE or words not in parameters.get("problem", "") or \
-                ("retryUSec" in parameters) != (name == "429"):
+        error, parameters = answered(site, "jira")
+        if error != UNAVAILABLE:
+            wrong.append(f"{name}: {parameters}")
+        elif words not in parameters["problem"] or ("retryUSec" in parameters) != (name == "429"):
             wrong.append(f"{name}: {error} {parameters}")
         elif name == "429" and not 3e6 < parameters["retryUSec"] - time.time() * 1e6 <= 7e6:
             wrong.append(f"{name}: {parameters}")
@@ -162,7 +174,7 @@ def test_answers_that_are_none(site):
         if describe(site, "jira") != JIRA + COMMON:
             wrong.append(f"after {name}")
     assert not wrong, "\n".join(wrong)
-    assert len(asked(site)) == 2 * len(HOSTILE)
+    assert len(asked(site)) == 2 * len(HOSTILE) + 2
 
 
 @needs_root
@@ -216,7 +228,7 @@ def test_one_at_a_time_for_each_account(site):
     found = {request["path"].split("/")[2]: request["startedUSec"] for request in requests}
     for account in "default", "other":
         starts = [found[element] for element, its in questions if its == account]
-        assert all(after - before >= 400_000 for before, after in zip(starts, starts[1:])), (account, starts)
+        assert all(after - before >= 350_000 for before, after in zip(starts, starts[1:])), (account, starts)
     assert abs(found["sfdc"] - found["jira"]) < 300_000
 
 
@@ -237,18 +249,11 @@ def test_so_many_may_wait(site):
         another.send("io.elementd.DescribeElement", {"element": "jira"})
         calls.append(another)
         assert unavailable(site) == "too many questions about elements wait for an answer already"
-    assert len(asked(site)) == 2
+    wait_until(lambda: len(asked(site)) == 2, "the next in line is asked")
     for call in calls:
         call.close()
     site.platform.call("DELETE", "/faults")
-    wait_until(lambda: refused_or_keys(site) == JIRA + COMMON, "there is room, and nothing hangs")
-
-
-def refused_or_keys(site):
-    try:
-        return describe(site, "jira")
-    except VarlinkError as error:
-        return error.name
+    wait_until(lambda: answered(site, "jira")[1] == JIRA + COMMON, "there is room, and nothing hangs")
 
 
 @needs_root
@@ -302,6 +307,11 @@ def template(site, element, *options, **more):
     return done.stdout
 
 
+def with_optional(text):
+    """What somebody has who takes away the "//" before each optional key."""
+    return re.sub(r'^    // (".*",?)$', r"    \1", text, flags=re.MULTILINE)
+
+
 def check(site, **files):
     """Whether elementd --check finds these instance files fine; their placeholders are filled in, and their credentials there."""
     folder = site.root / "run/credentials/elementd.service"
@@ -311,9 +321,9 @@ def check(site, **files):
         for credential in re.findall(r"\$\{credential:([^}]+)\}", without_comments(text)):
             (folder / credential).write_text("s3cr3t\n")
         site.write(f"instances.d/{name}.json", text)
-    done = site.run([site.program, f"--root={site.root}", "--check"])
-    if "no credentials" in done.stdout:
-        done = site.ctl("check")
+    done = subprocess.run([site.program, f"--root={site.root}", "--check"], check=False, capture_output=True, text=True, timeout=20,
+                          env=environment({"CREDENTIALS_DIRECTORY": str(folder)}))
+    assert f"instances: {len(files)}, " in done.stderr
     return done.returncode, done.stdout
 
 
@@ -358,7 +368,7 @@ def test_a_template_of_what_the_platform_may_say(site):
     """Pasted and filled in, it does what its author sees, and is read as what the platform said."""
     quiet(site)
     site.platform.fault("body", method="GET", path="/elements/*", text=json.dumps(odd_keys()), count=-1)
-    element = 'x"; $(reboot) \x1b[2J'
+    element = 'x"; `reboot` \x1b[2J'
     text = template(site, element)
     assert "\x1b" not in text and "\u202e" not in text and "\n} ]" not in text
     for line in text.splitlines():
@@ -408,3 +418,7 @@ def test_a_template_of_an_element_that_the_platform_has_not(site):
     assert done.stderr == ('elementctl: the platform has no element "autopilot" any more; what its documentation said of it: '
                            "elementctl template --offline autopilot\n")
     assert FROM_CATALOGUE in template(site, "autopilot", "--offline")
+    n = len(asked(site))
+    done = site.ctl("template", "a$b")
+    assert (done.returncode, done.stdout) == (CTL_OTHER, "") and 'no element "a$b" is known' in done.stderr
+    assert len(asked(site)) == n
