@@ -239,7 +239,7 @@ def test_so_many_may_wait(site):
     calls = [site.connect() for _ in range(16)]
     for call in calls:
         call.send("io.elementd.DescribeElement", {"element": "jira"})
-    wait_until(lambda: asked(site), "the first is asked")
+        wait_until(lambda: asked(site), "the first is asked")
     assert unavailable(site) == "too many questions about elements wait for an answer already"
     # One that leaves makes room, be it the one that is asked or one in line; and with the last there is none under way.
     for leaving in calls[0], calls[7]:
