@@ -18,12 +18,12 @@ _elementctl() {
         word=${COMP_WORDS[i]}
         if [[ -n $option ]]; then
             [[ $word == = ]] && continue
-            [[ $option == --timeout || $option == --wait || $option == --user || $option == --unit ]] || where+=("$option=$word")
+            [[ $option =~ ^--(timeout|wait|user|unit|account)$ ]] || where+=("$option=$word")
             option=
             continue
         fi
         case $word in
-        --root | --socket | --timeout | --user | --unit) option=$word ;;
+        --root | --socket | --timeout | --user | --unit | --account) option=$word ;;
         --wait) [[ ${COMP_WORDS[i + 1]} != = ]] || option=$word ;;
         --root=* | --socket=*) where+=("$word") ;;
         -*) ;;
@@ -48,18 +48,18 @@ _elementctl() {
         mapfile -t COMPREPLY < <(compgen -u -- "$current")
         return
         ;;
-    --timeout | --wait | --unit) return ;;
+    --timeout | --wait | --unit | --account) return ;;
     esac
 
     case $command in
-    '') options="$asking --wait --timeout= --user= --unit= --list" ;;
+    '') options="$asking --wait --timeout= --user= --unit= --list --account= --offline" ;;
     token | authorization) options="$asking --wait" ;;
     list | status | watch | reload | orphans) options=$asking ;;
     explain) options="$asking --user= --unit=" ;;
     wait) options='--root= --socket= --timeout=' ;;
     rejected | retry) options='--root= --socket=' ;;
     check) options='--root= --json' ;;
-    template) options='--json --list' ;;
+    template) options="$asking --list --account= --offline" ;;
     *) options='' ;;
     esac
     if [[ $current == -* ]]; then

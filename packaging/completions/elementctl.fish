@@ -6,7 +6,7 @@ function __elementctl_words
     set -e words[1]
     while set -q words[1]
         switch $words[1]
-            case --root --socket --timeout --user --unit
+            case --root --socket --timeout --user --unit --account
                 set -e words[1]
             case '-*'
             case '*'
@@ -60,10 +60,9 @@ complete -c elementctl -n '__elementctl_is_first token authorization status watc
 complete -c elementctl -n '__elementctl_is wait' -a '(__elementctl_instances)'
 complete -c elementctl -n '__elementctl_is_first template' -a '(__elementctl_column template)'
 
-complete -c elementctl -l root -r -a '(__fish_complete_directories)' -d 'work with the host whose files are below DIR' \
-    -n 'not __elementctl_is template'
+complete -c elementctl -l root -r -a '(__fish_complete_directories)' -d 'work with the host whose files are below DIR'
 complete -c elementctl -l socket -r -F -d 'ask the elementd that listens there' \
-    -n 'not __elementctl_is template check'
+    -n 'not __elementctl_is check'
 complete -c elementctl -l json -d 'print JSON' \
     -n 'not __elementctl_is wait rejected retry'
 complete -c elementctl -l wait -d 'wait for a token, SEC seconds or up to an hour' \
@@ -74,6 +73,10 @@ complete -c elementctl -l user -x -a '(__fish_complete_users)' -d 'explain what 
     -n '__elementctl_has_none; or __elementctl_is explain'
 complete -c elementctl -l unit -x -d 'explain what this systemd unit may have (root)' \
     -n '__elementctl_has_none; or __elementctl_is explain'
+complete -c elementctl -l account -x -d 'make a template for this account' \
+    -n '__elementctl_has_none; or __elementctl_is template'
+complete -c elementctl -l offline -d 'make a template without asking the platform' \
+    -n '__elementctl_has_none; or __elementctl_is template'
 complete -c elementctl -l list -d 'list all elements that have a template' \
     -n '__elementctl_has_none; or __elementctl_is template'
 complete -c elementctl -s h -l help -d 'print this'

@@ -26,6 +26,8 @@ _elementctl() {
     local timeout='--timeout=[wait SEC seconds at most; without it, for ever]:seconds:'
     local user='--user=[explain what this user may have, by name or number (root)]:user:_users'
     local unit='--unit=[explain what this systemd unit may have (root)]:unit:'
+    local account='--account=[make a template for this account]:account:'
+    local offline='--offline[make a template without asking the platform]'
     local list='--list[list all elements that have a template]'
     local -a commands options places typed
     local command
@@ -49,7 +51,7 @@ _elementctl() {
     typed=(${words[2,CURRENT-1]})
     while (( $#typed )); do
         case $typed[1] in
-        --root | --socket | --timeout | --user | --unit) shift typed ;;
+        --root | --socket | --timeout | --user | --unit | --account) shift typed ;;
         -*) ;;
         *)
             command=$typed[1]
@@ -60,14 +62,14 @@ _elementctl() {
     done
 
     case $command in
-    '') options=($root $socket $json $wait $timeout $user $unit $list) ;;
+    '') options=($root $socket $json $wait $timeout $user $unit $list $account $offline) ;;
     token | authorization) options=($root $socket $json $wait) ;;
     list | status | watch | reload | orphans) options=($root $socket $json) ;;
     explain) options=($root $socket $json $user $unit) ;;
     wait) options=($root $socket $timeout) ;;
     rejected | retry) options=($root $socket) ;;
     check) options=($root $json) ;;
-    template) options=($json $list) ;;
+    template) options=($root $socket $json $list $account $offline) ;;
     esac
     case $command in
     token | authorization | status | watch | rejected | explain | retry) places=('2:instance:_elementctl_instances') ;;

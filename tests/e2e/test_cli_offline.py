@@ -136,7 +136,8 @@ def on_terminal(*arguments, env=None, columns=None):
     [], ["bogus"], ["token"], ["token", "a", "b"], ["authorization"], ["list", "a"], ["status", "a", "b"], ["check", "a"],
     ["watch", "a", "b"], ["watch", "--timeout=1"], ["wait", "--json"], ["wait", "--timeout"], ["wait", "--timeout=x"],
     ["rejected"], ["rejected", "a", "b"], ["rejected", "a", "--json"], ["retry"], ["reload", "a"], ["orphans", "a"],
-    ["template", "a", "b"], ["template", "jira", "--list"], ["template", "--root=/a"], ["list", "--list"],
+    ["template", "a", "b"], ["template", "jira", "--list"], ["template", "--root=/a"], ["template", "--offline"], ["list", "--list"],
+    ["template", "jira", "--account=a/b"], ["template", "jira", "--account=.a"], ["template", "jira", "--account=" + "a" * 65],
     ["explain"], ["explain", "a", "b"], ["explain", "a", "--user="], ["token", "a", "--unit=a"],
     ["--bogus"], ["-x"], ["--root"], ["--json=1"], ["list", "--wait"], ["check", "--socket=/a"], ["--wait=x", "token", "a"],
 ], ids=" ".join)
