@@ -86,6 +86,7 @@ int describe_element(Call *call)
             if (call->arguments[i] && !describe_is_name(call->arguments[i]))
                 return call_error_about(call, VARLINK_INVALID_PARAMETER, "parameter",
                                         call->arguments[i]->key, call->arguments[i]->key_size);
+        assert(element); /* the table says that it is not optional */
         call->timeout = DESCRIBE_WAIT_USEC;
         call->description = shared->operations->describe(
             shared->userdata, element->text, account ? account->text : DESCRIBE_ACCOUNT_DEFAULT);
