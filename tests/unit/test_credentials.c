@@ -461,6 +461,39 @@ static void test_gone(void **state)
 
 /* ---- limits ---- */
 
+/* The longest credential is given, in one write, and none that is longer. */
+static void test_longest_credential(void **state)
+{
+    static const char head[] = "User ", middle[] = ", Organization ", tail[] = ", Element tx";
+    enum { OURS = sizeof(head) + sizeof(middle) + sizeof(tail) - 3 };
+
+    (void)state;
+    for (size_t size = CREDENTIAL_BYTES_MAX; size <= CREDENTIAL_BYTES_MAX + 1; size++) {
+        char *text = malloc(size), first[sizeof(head)] = {};
+        Secret *user, *organization;
+        Served *x;
+
+        (void)teardown(NULL);
+        (void)setup(NULL);
+        memset(text, 'u', size);
+        x = add("x", "any", "tx");
+        assert_int_equal(secret_new(text, (size - OURS) / 2, &user), 0);
+        assert_int_equal(secret_new(text, size - OURS - (size - OURS) / 2, &organization), 0);
+        x->user = user;
+        x->organization = organization;
+        if (size > CREDENTIAL_BYTES_MAX) {
+            expect_refused(ask("x.authorization"));
+        } else {
+            assert_int_equal(read_all(ask("x.authorization"), first, sizeof(first) - 1), size);
+            assert_string_equal(first, head);
+        }
+        assert_int_equal(n_answers, size > CREDENTIAL_BYTES_MAX ? 0 : 1);
+        secret_unref(user);
+        secret_unref(organization);
+        free(text);
+    }
+}
+
 /* Who is refused and does not read it may take that long, and not a second more: by the timer, or when it reads a little. */
 static void test_longest_fill(void **state)
 {
@@ -631,6 +664,7 @@ int main(void)
         TEST(test_wait_in_vain),
         TEST(test_deadline),
         TEST(test_gone),
+        TEST(test_longest_credential),
         TEST(test_longest_fill),
         TEST(test_most),
         TEST(test_most_of_a_user),

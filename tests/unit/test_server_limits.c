@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,6 +21,19 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "tests/unit/wire.h"
+
+/* ---- clocks of our own, for libevent too ---- */
+
+static time_t clocks_ahead; /* seconds */
+
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's parameters have other names */
+__attribute__((visibility("default"))) int clock_gettime(clockid_t id, struct timespec *now)
+{
+    int r = (int)syscall(SYS_clock_gettime, id, now);
+
+    now->tv_sec += clocks_ahead;
+    return r;
+}
 
 /* ---- limits ---- */
 
@@ -168,6 +183,32 @@ static void test_unfinished_request(void **state)
     server_sweep(wire_server, after + CONN_REQUEST_USEC);
     wire_expect_connections(0);
     wire_expect_end(fd);
+}
+
+/* Without being told to: while there are connections the server looks at them every few seconds. */
+static void test_sweeps_by_itself(void **state)
+{
+    enum { IDLE = CONN_IDLE_USEC / USEC_PER_SEC };
+    int fd, other;
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    fd = wire_connect(1000);
+    wire_say(fd, GET("x"));
+    wire_expect(fd, TOKEN("t"));
+    clocks_ahead += IDLE - 10;
+    wire_expect_connections(1);
+    other = wire_connect(1000);
+    wire_settle();
+    clocks_ahead += 5;
+    wire_expect_connections(2);
+    clocks_ahead += 10; /* 5 s late at most */
+    wire_expect_connections(1);
+    wire_expect_end(fd);
+    wire_say(other, GET("x"));
+    wire_expect(other, TOKEN("t"));
+    close(other);
+    wire_expect_connections(0);
 }
 
 /* A call that waits is not idle, nor is it the peer's fault. */
@@ -443,13 +484,13 @@ static void test_turn_of_others(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_connections_of_a_user), TEST(test_connections_in_all),
-        TEST(test_waits_of_a_user),       TEST(test_idle),
-        TEST(test_unfinished_request),    TEST(test_waiting_is_not_idle),
-        TEST(test_replies_not_taken),     TEST(test_watching_is_not_idle),
-        TEST(test_last_news_not_taken),   TEST(test_news_not_taken),
-        TEST(test_watches_of_a_user),     TEST(test_unread_bytes_of_a_user),
-        TEST(test_turn_of_others),
+        TEST(test_connections_of_a_user),  TEST(test_connections_in_all),
+        TEST(test_waits_of_a_user),        TEST(test_idle),
+        TEST(test_unfinished_request),     TEST(test_waiting_is_not_idle),
+        TEST(test_replies_not_taken),      TEST(test_watching_is_not_idle),
+        TEST(test_last_news_not_taken),    TEST(test_news_not_taken),
+        TEST(test_watches_of_a_user),      TEST(test_sweeps_by_itself),
+        TEST(test_unread_bytes_of_a_user), TEST(test_turn_of_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,6 +176,7 @@ static void run_root(int fd)
 {
     static const char *const names[] = {"x", NULL};
     static const ServedOrphan orphan = {.id = 1, .url = "https://a"};
+    static const ServedElementKey key = {"k", true, false, "d"};
 
     wire_backend.orphans = &orphan;
     wire_backend.n_orphans = 1;
@@ -183,6 +184,10 @@ static void run_root(int fd)
         fd, CALL("io.elementd.ReportRejected", "\"instance\":\"x\",\"token\":\"" MARKER "\""));
     say_what_fits(fd, CALL("io.elementd.Retry", "\"instance\":\"x\""));
     say_what_fits(fd, CALL("io.elementd.ListOrphans", ""));
+    wire_backend.description = (ServedDescription){.keys = &key, .n_keys = 1};
+    say_what_fits(fd, CALL("io.elementd.DescribeElement", "\"element\":\"e\""));
+    wire_backend.n_descriptions_there = wire_backend.n_descriptions;
+    server_described(wire_server);
     say_what_fits(fd, CALL("io.elementd.Reload", ""));
     wire_backend.reload = (ServedReload){
         .is_applied = true, .added = names, .changed = names, .removed = names};
@@ -195,6 +200,8 @@ static void run_root(int fd)
     say_what_fits(fd, CALL("io.elementd.Reload", ""));
     wire_backend.n_reloads_over = wire_backend.n_reloads;
     server_reloaded(wire_server);
+    /* And one that is still not there when all ends. */
+    say_what_fits(fd, CALL("io.elementd.DescribeElement", "\"element\":\"e\""));
 }
 
 static void run_watchers(const int ends[ENDS][2], Served *x)
@@ -269,6 +276,7 @@ static bool run_day(Served *x, Served *y, size_t fail_at, bool fail_after)
         close(ends[i][0]);
     assert_int_equal(heap.n_live, 0);
     assert_int_equal(heap.n_marked, 0);
+    assert_int_equal(wire_backend.n_forgotten, wire_backend.n_descriptions);
     return heap.n_calls >= fail_at;
 }
 

@@ -618,6 +618,35 @@ static void test_describe(void **state)
     assert_int_equal(fixture.backend.n_descriptions, 2);
 }
 
+/* Of an element and of an account; not given, it is "default". */
+static void test_describe_longest_names(void **state)
+{
+    char name[DESCRIBE_NAME_BYTES_MAX + 2];
+
+    (void)state;
+    fixture.peer.uid = 0;
+    fixture.backend.description = (ServedDescription){.result = SERVED_DESCRIBED};
+    fixture.backend.n_descriptions_there = UINT64_MAX;
+    memset(name, 'n', sizeof(name));
+    for (int i = 0; i < 4; i++) {
+        _cleanup_(freep) char *call = NULL;
+        bool is_longer = i % 2 == 1, is_account = i >= 2;
+
+        name[DESCRIBE_NAME_BYTES_MAX + is_longer] = '\0';
+        name[DESCRIBE_NAME_BYTES_MAX] = is_longer ? 'n' : '\0';
+        assert_true(asprintf(&call, DESCRIBE("\"element\":\"%s\",\"account\":\"%s\""),
+                             is_account ? "e" : name, is_account ? name : "a") > 0);
+        feed(call);
+        if (!is_longer)
+            expect("{\"parameters\":{\"keys\":[]}}");
+        else if (is_account)
+            expect(INVALID("account"));
+        else
+            expect(INVALID("element"));
+    }
+    assert_int_equal(fixture.backend.n_descriptions, 2);
+}
+
 static void test_describe_fails(void **state)
 {
     static const struct {
@@ -1661,6 +1690,7 @@ int main(void)
         TEST(test_reload_fails),
         TEST(test_reload_not_over),
         TEST(test_describe),
+        TEST(test_describe_longest_names),
         TEST(test_describe_fails),
         TEST(test_describe_not_answered),
         TEST(test_descriptions),
