@@ -30,6 +30,7 @@ static const char *unit;   /* of whichever process; NULL: it fails with unit_err
 static int unit_error;
 static pid_t ends_meanwhile; /* this process ends while its cgroup is read; 0: none does */
 static unsigned n_units;     /* times that it was asked for */
+static socklen_t n_groups;   /* that the peer is said to be in; 0: as many as it is */
 
 /* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's parameters have other names */
 int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict size)
@@ -37,6 +38,15 @@ int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *res
     if (name == PEER_PIDFD && !has_peerpidfd) {
         errno = ENOPROTOOPT;
         return -1;
+    }
+    if (name == SO_PEERGROUPS && n_groups > 0) {
+        bool has_room = *size >= n_groups * sizeof(gid_t);
+
+        *size = n_groups * (socklen_t)sizeof(gid_t);
+        if (has_room)
+            memset(value, 0, *size);
+        errno = ERANGE;
+        return has_room ? 0 : -1;
     }
     return (int)syscall(SYS_getsockopt, fd, level, name, value, size);
 }
@@ -133,6 +143,29 @@ static void test_many_groups(void **state)
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);
     }
+}
+
+/* No kernel has more of them; one that says so lets nobody in by a group. */
+static void test_most_groups(void **state)
+{
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    for (n_groups = PEER_GROUPS_MAX; n_groups <= PEER_GROUPS_MAX + 1; n_groups++) {
+        AclSubject subject;
+        Peer peer;
+
+        assert_int_equal(peer_init(&peer, fds[0]), 0);
+        assert_int_equal(peer_subject(&peer, PEER_GROUPS, &subject),
+                         n_groups <= PEER_GROUPS_MAX ? 0 : -ERANGE);
+        if (n_groups <= PEER_GROUPS_MAX)
+            assert_int_equal(subject.n_groups, PEER_GROUPS_MAX);
+        peer_deinit(&peer);
+    }
+    n_groups = 0;
+    close(fds[0]);
+    close(fds[1]);
 }
 
 static void test_not_connected(void **state)
@@ -321,6 +354,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_self),
         cmocka_unit_test(test_many_groups),
+        cmocka_unit_test(test_most_groups),
         cmocka_unit_test(test_not_connected),
         cmocka_unit_test_setup(test_unit, setup_unit),
         cmocka_unit_test_setup(test_unit_of_a_later_process, setup_unit),
