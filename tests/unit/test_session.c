@@ -1505,6 +1505,39 @@ static void test_bytes_of_a_turn(void **state)
     buffer_clear(&fixture.session.unsent);
 }
 
+/* `size` letters in `text`. */
+static const char *letters(char *text, size_t size)
+{
+    memset(text, 'p', size);
+    text[size] = '\0';
+    return text;
+}
+
+/* With its NUL: clients take no more, either. */
+static void test_longest_reply(void **state)
+{
+    static const char text[] = CALL("io.elementd.ListInstances", "");
+    _cleanup_(freep) char *problem = malloc(REPLY_BYTES_MAX + 1);
+    Served *x = backend_add(&fixture.backend, "x", "any", NULL);
+    Buffer *unsent = &fixture.session.unsent;
+    size_t size;
+
+    (void)state;
+    x->problem = letters(problem, 1);
+    feed(text);
+    size = REPLY_BYTES_MAX - buffer_size(unsent) + 1;
+    buffer_clear(unsent);
+    x->problem = letters(problem, size);
+    feed(text);
+    assert_int_equal(buffer_size(unsent), REPLY_BYTES_MAX);
+    assert_string_equal(fixture.session.fault, "");
+    buffer_clear(unsent);
+    x->problem = letters(problem, size + 1);
+    feed(text);
+    assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_END);
+    assert_string_equal(fixture.session.fault, "a reply is longer than 16 MiB");
+}
+
 static void test_stop_while_watching(void **state)
 {
     static const char calls[] = GET_TOKEN("\"instance\":\"y\"") "\0" WATCH_TOKEN(
@@ -1720,6 +1753,7 @@ int main(void)
         TEST(test_watch_instances_slowly),
         TEST(test_watch_instances_after_removal),
         TEST(test_watch_instances_of_others),
+        TEST(test_longest_reply),
         TEST(test_stop_while_watching),
         TEST(test_list_in_pieces),
         TEST(test_list_slowly),
