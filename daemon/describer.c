@@ -209,6 +209,7 @@ static void describer_run(Describer *describer)
     Description *description;
 
     TAILQ_FOREACH(description, &describer->list, link) {
+        /* cppcheck-suppress uninitvar; TAILQ_FOREACH() sets it */
         const Gate *gate = describer_find_gate(describer, description->account);
         int r = 0;
 
@@ -302,6 +303,7 @@ void describer_reloaded(Describer *describer)
     Description *description;
 
     TAILQ_FOREACH(description, &describer->list, link) {
+        /* cppcheck-suppress uninitvar; TAILQ_FOREACH() sets it */
         const Gate *gate = describer_find_gate(describer, description->account);
 
         if (!gate || gate->epoch != description->epoch)
