@@ -44,11 +44,23 @@ static const Row rows[] = {
      "x ",
      {.given = CTL_OPTION_TIMEOUT, .timeout = 30 * USEC_PER_SEC},
      NULL},
+    {{"--account=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "--offline"},
+     "",
+     {.given = CTL_OPTION_ACCOUNT | CTL_OPTION_OFFLINE,
+      .account = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
+     NULL},
     {{"--", "--json", "-h"}, "--json -h ", {}, NULL},
     {{"-"}, "- ", {}, NULL},
     {{"-h"}, "", {.given = CTL_OPTION_HELP}, NULL},
     {{"--help", "--version"}, "", {.given = CTL_OPTION_HELP | CTL_OPTION_VERSION}, NULL},
 
+    {{"--account=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
+     NULL,
+     {},
+     "--account takes the name of an account, not \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""},
+    {{"--account=a\n"}, NULL, {}, "--account takes the name of an account, not \"a\n\""},
+    {{"--account="}, NULL, {}, "--account takes the name of an account, not \"\""},
+    {{"--offline=1"}, NULL, {}, "--offline takes no value"},
     {{"--wait=3601"}, NULL, {}, "--wait takes seconds from 0 to 3600, not \"3601\""},
     {{"--wait="}, NULL, {}, "--wait takes seconds from 0 to 3600, not \"\""},
     {{"--wait=-1"}, NULL, {}, "--wait takes seconds from 0 to 3600, not \"-1\""},
@@ -103,6 +115,8 @@ static void test_options(void **state)
                             rows[i].options.root ? rows[i].options.root : "-");
         assert_string_equal(options.socket ? options.socket : "-",
                             rows[i].options.socket ? rows[i].options.socket : "-");
+        assert_string_equal(options.account ? options.account : "-",
+                            rows[i].options.account ? rows[i].options.account : "-");
     }
 }
 
