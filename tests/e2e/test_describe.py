@@ -213,23 +213,23 @@ def test_one_at_a_time_for_each_account(site):
     site.account()
     site.account("other")
     site.start()
-    site.platform.fault("delay", method="GET", path="/elements/*", ms=400, count=-1)
+    site.platform.fault("delay", method="GET", path="/elements/*", ms=1000, count=-1)
     questions = [("jira", "default"), ("slack", "default"), ("sfdc", "other"), ("zendesk", "default"), ("hubspot", "other")]
     calls = []
     for element, account in questions:
         calls.append(site.connect())
         calls[-1].send("io.elementd.DescribeElement", {"element": element, "account": account})
-    token = time.monotonic()
+    begin = time.monotonic()
     site.instances()
-    assert time.monotonic() - token < 0.3, "nobody waits for them"
+    assert time.monotonic() - begin < 0.9, "nobody else waits for them"
     answers = [call.receive()["keys"] for call in calls]
     assert answers[0] == JIRA + COMMON and len({json.dumps(keys) for keys in answers}) == len(answers)
     requests = site.platform.requests("GET", "/elements/*")
     found = {request["path"].split("/")[2]: request["startedUSec"] for request in requests}
     for account in "default", "other":
         starts = [found[element] for element, its in questions if its == account]
-        assert all(after - before >= 350_000 for before, after in zip(starts, starts[1:])), (account, starts)
-    assert abs(found["sfdc"] - found["jira"]) < 300_000
+        assert all(after - before >= 900_000 for before, after in zip(starts, starts[1:])), (account, starts)
+    assert abs(found["sfdc"] - found["jira"]) < 800_000
 
 
 @needs_root
