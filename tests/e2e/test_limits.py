@@ -20,6 +20,17 @@ def spent(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def settled_descriptors(daemon):
+    """Those of the daemon, when they have been the same for a while."""
+    seen = []
+
+    def are_the_same():
+        seen.append({int(name) for name in os.listdir(f"/proc/{daemon.pid}/fd")})
+        return len(seen) >= 6 and all(numbers == seen[-1] for numbers in seen[-6:])
+    wait_until(are_the_same, "no descriptor comes or goes", pause=0.1)
+    return seen[-1]
+
+
 def is_answered(varlink, timeout):
     varlink.socket.settimeout(timeout)
     try:
@@ -58,8 +69,8 @@ def test_out_of_descriptors(site):
     known = site.connect()
     assert known.token("one")
     limits = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
-    # None of those that will be free again: the lowest number that is not in use.
-    used = {int(name) for name in os.listdir(f"/proc/{daemon.pid}/fd")}
+    # The lowest number that is not in use, once those that will be free again are.
+    used = settled_descriptors(daemon)
     lowest = min(set(range(len(used) + 1)) - used)
     assert_it_pauses(site, daemon, known, lambda: resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (lowest, limits[1])),
                      lambda: resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, limits))
