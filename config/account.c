@@ -113,8 +113,8 @@ static int account_set_ca_file(const SchemaKey *key, Document *document, const J
     }
     /* By the effective ids, as the file will be opened. */
     if (stat(value->text, &st) < 0 || faccessat(AT_FDCWD, value->text, R_OK, AT_EACCESS) < 0) {
-        document_error(document, value->at, "\"%s\" cannot be read: %s", key->name,
-                       error_text(errno));
+        document_error_of(document, TROUBLE_FILE_UNREADABLE, value->at, "\"%s\" cannot be read: %s",
+                          key->name, error_text(errno));
         return 0;
     }
     if (!S_ISREG(st.st_mode)) {
@@ -172,12 +172,13 @@ int account_parse(const DocumentSource *source, Problems *problems, Account **re
     r = account_read(account, source, problems);
     if (r < 0)
         return r;
-    r = problems_close(problems, &account->problem);
+    r = problems_close(problems, &account->problem, &account->trouble);
     if (r < 0)
         return r;
     if (!account->problem && (!account->url || !account->user || !account->organization)) {
         /* A check that is missing costs this account, not the daemon. */
         account->problem = strdup("it cannot be used");
+        account->trouble = TROUBLE_OTHER;
         if (!account->problem)
             return -ENOMEM;
     }

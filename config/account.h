@@ -14,8 +14,9 @@ typedef struct Account {
     const char *url;  /* shared; without a trailing slash; https, or http to a loopback address */
     Secret *user;
     Secret *organization;
-    char *ca_file; /* NULL: the system's certificates */
-    char *problem; /* NULL, or the first of its errors, formatted: it must not be used then */
+    char *ca_file;   /* NULL: the system's certificates */
+    char *problem;   /* NULL, or the first of its errors, formatted: it must not be used then */
+    Trouble trouble; /* the kind of `problem` */
 } Account;
 
 /* NULL is fine; works on a half-built one. Returns NULL. */

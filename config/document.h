@@ -50,6 +50,9 @@ void document_deinit(Document *document);
 #define document_error(document, position, ...)                                                    \
     problems_add((document)->problems, PROBLEM_ERROR, (document)->source->file, (position),        \
                  __VA_ARGS__)
+#define document_error_of(document, trouble, position, ...)                                        \
+    problems_add_of((document)->problems, PROBLEM_ERROR, (trouble), (document)->source->file,      \
+                    (position), __VA_ARGS__)
 #define document_warning(document, position, ...)                                                  \
     problems_add((document)->problems, PROBLEM_WARNING, (document)->source->file, (position),      \
                  __VA_ARGS__)

@@ -256,11 +256,11 @@ static void instance_report_no_account(Document *document, const InstanceContext
     char list[INSTANCE_ACCOUNTS_SIZE];
 
     if (context->n_accounts == 0) {
-        document_error(document, at, "%s; accounts.d declares none", which);
+        document_error_of(document, TROUBLE_NO_ACCOUNT, at, "%s; accounts.d declares none", which);
         return;
     }
     instance_list_accounts(context, list, sizeof(list));
-    document_error(document, at, "%s; accounts.d declares %s", which, list);
+    document_error_of(document, TROUBLE_NO_ACCOUNT, at, "%s; accounts.d declares %s", which, list);
 }
 
 /* Where the file names none. */
@@ -344,12 +344,15 @@ static int instance_inherit_problem(Instance *instance, const InstanceContext *c
 
     if (instance->problem)
         return 0;
-    if (!context->settings->owner && context->settings->problem)
+    if (!context->settings->owner && context->settings->problem) {
+        instance->trouble = context->settings->trouble;
         r = asprintf(&instance->problem, "the settings cannot be used: %s",
                      context->settings->problem);
-    else if (instance->account->problem)
+    } else if (instance->account->problem) {
+        instance->trouble = instance->account->trouble;
         r = asprintf(&instance->problem, "the account \"%s\" cannot be used: %s",
                      instance->account_name, instance->account->problem);
+    }
     if (r < 0)
         instance->problem = NULL;
     return r < 0 ? -ENOMEM : 0;
@@ -372,7 +375,7 @@ int instance_parse(const DocumentSource *source, const InstanceContext *context,
     r = instance_fill_account(instance);
     if (r < 0)
         return r;
-    r = problems_close(problems, &instance->problem);
+    r = problems_close(problems, &instance->problem, &instance->trouble);
     if (r < 0)
         return r;
     r = instance_inherit_problem(instance, context);
@@ -381,6 +384,7 @@ int instance_parse(const DocumentSource *source, const InstanceContext *context,
     if (!instance->problem && (!instance->body || !instance->element || !instance->account)) {
         /* A check that is missing costs this instance, not the daemon. */
         instance->problem = strdup("it cannot be used");
+        instance->trouble = TROUBLE_OTHER;
         if (!instance->problem)
             return -ENOMEM;
     }

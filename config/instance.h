@@ -49,6 +49,7 @@ typedef struct Instance {
      * broken or there is no owner; without it there are a body, an element and an account.
      */
     char *problem;
+    Trouble trouble; /* the kind of `problem` */
 } Instance;
 
 /* NULL is fine; works on a half-built one. Returns NULL. */

@@ -127,22 +127,44 @@ static void problems_append(Problems *problems, Problem *problem)
     *problem = (Problem){};
 }
 
+static void problems_add_list(Problems *problems, Problem *problem, const char *file,
+                              const char *format, va_list arguments)
+    __attribute__((format(printf, 4, 0)));
+
+/* Severity, kind and place are in `problem` already. */
+static void problems_add_list(Problems *problems, Problem *problem, const char *file,
+                              const char *format, va_list arguments)
+{
+    if (problem->at.line == 0)
+        problem->at = (JsonPosition){1, 1};
+    if (problem->severity == PROBLEM_ERROR)
+        problems->n_errors++;
+    if (problem_init(problem, file, format, arguments) < 0)
+        problems->is_out_of_memory = true;
+    else
+        problems_append(problems, problem);
+}
+
 void problems_add(Problems *problems, ProblemSeverity severity, const char *file, JsonPosition at,
                   const char *format, ...)
 {
-    Problem problem = {.severity = severity, .at = at.line > 0 ? at : (JsonPosition){1, 1}};
+    Problem problem = {.severity = severity, .at = at, .trouble = TROUBLE_CONFIGURATION};
     va_list arguments;
-    int r;
 
-    if (severity == PROBLEM_ERROR)
-        problems->n_errors++;
     va_start(arguments, format);
-    r = problem_init(&problem, file, format, arguments);
+    problems_add_list(problems, &problem, file, format, arguments);
     va_end(arguments);
-    if (r < 0)
-        problems->is_out_of_memory = true;
-    else
-        problems_append(problems, &problem);
+}
+
+void problems_add_of(Problems *problems, ProblemSeverity severity, Trouble trouble,
+                     const char *file, JsonPosition at, const char *format, ...)
+{
+    Problem problem = {.severity = severity, .at = at, .trouble = trouble};
+    va_list arguments;
+
+    va_start(arguments, format);
+    problems_add_list(problems, &problem, file, format, arguments);
+    va_end(arguments);
 }
 
 static bool problem_is_before(const Problem *a, const Problem *b)
@@ -185,7 +207,7 @@ char *problem_format(const Problem *problem)
     return text;
 }
 
-int problems_close(Problems *problems, char **ret_error)
+int problems_close(Problems *problems, char **ret_error, Trouble *ret_trouble)
 {
     const Problem *first = NULL;
 
@@ -197,5 +219,6 @@ int problems_close(Problems *problems, char **ret_error)
             first = &problems->items[i];
     assert(first || problems->n_errors == 0);
     *ret_error = first ? problem_format(first) : NULL;
+    *ret_trouble = first ? first->trouble : TROUBLE_NONE;
     return first && !*ret_error ? -ENOMEM : 0;
 }

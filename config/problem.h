@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "base/trouble.h"
 
 typedef enum ProblemSeverity {
     PROBLEM_WARNING, /* told, but what it is about is used */
@@ -27,6 +28,7 @@ typedef struct Problem {
     char *file;      /* full path; UTF-8 */
     JsonPosition at; /* 1:1 for a problem of a whole file */
     char *message;   /* one line; UTF-8 */
+    Trouble trouble;
 } Problem;
 
 typedef struct Problems {
@@ -48,12 +50,17 @@ void problems_deinit(Problems *problems);
 void problems_add(Problems *problems, ProblemSeverity severity, const char *file, JsonPosition at,
                   const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* The same for a problem of another kind than TROUBLE_CONFIGURATION. */
+void problems_add_of(Problems *problems, ProblemSeverity severity, Trouble trouble,
+                     const char *file, JsonPosition at, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+
 /*
  * Ends the list of one file: puts it in the order of positions (those of one position stay as they are) and
- * formats the first error as problem_format() into *ret_error, which the caller frees; NULL when there are
- * warnings only. 0 or -ENOMEM.
+ * formats the first error as problem_format() into *ret_error, which the caller frees, its kind in *ret_trouble; NULL and
+ * TROUBLE_NONE when there are warnings only. 0 or -ENOMEM.
  */
-int problems_close(Problems *problems, char **ret_error);
+int problems_close(Problems *problems, char **ret_error, Trouble *ret_trouble);
 
 /* Moves all of `from` behind those of `to`; `from` is then empty. */
 void problems_move(Problems *to, Problems *from);

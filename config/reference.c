@@ -25,11 +25,13 @@ typedef struct ReferenceScan {
     Buffer *expanded;
 } ReferenceScan;
 
-#define reference_error(scan, ...)                                                                 \
+#define reference_error_of(scan, trouble, ...)                                                     \
     do {                                                                                           \
-        document_error((scan)->document, (scan)->at, __VA_ARGS__);                                 \
+        document_error_of((scan)->document, (trouble), (scan)->at, __VA_ARGS__);                   \
         (scan)->is_broken = true;                                                                  \
     } while (false)
+
+#define reference_error(scan, ...) reference_error_of((scan), TROUBLE_CONFIGURATION, __VA_ARGS__)
 
 /* ---- kinds ---- */
 
@@ -57,21 +59,23 @@ static int reference_read_credential(ReferenceScan *scan, const char *name, Buff
     if (r == 0 || r == -ENOMEM)
         return r;
     if (r == CREDENTIAL_E_NONE && !getenv("CREDENTIALS_DIRECTORY"))
-        reference_error(
-            scan,
+        reference_error_of(
+            scan, TROUBLE_CREDENTIAL_UNREADABLE,
             "${credential:%s}: this process was given no credentials; the service manager "
             "passes them to a service that has LoadCredential=%s:PATH",
             name, name);
     else if (r == CREDENTIAL_E_NONE)
-        reference_error(
-            scan,
+        reference_error_of(
+            scan, TROUBLE_CREDENTIAL_UNREADABLE,
             "${credential:%s}: there is no such credential; add LoadCredential=%s:PATH to "
             "the service and restart it",
             name, name);
     else if (r == CREDENTIAL_E_TOO_BIG)
-        reference_error(scan, "${credential:%s}: larger than %d bytes", name, REFERENCE_BYTES_MAX);
+        reference_error_of(scan, TROUBLE_CREDENTIAL_UNREADABLE,
+                           "${credential:%s}: larger than %d bytes", name, REFERENCE_BYTES_MAX);
     else
-        reference_error(scan, "${credential:%s}: cannot be read: %s", name, error_text(r));
+        reference_error_of(scan, TROUBLE_CREDENTIAL_UNREADABLE,
+                           "${credential:%s}: cannot be read: %s", name, error_text(r));
     return REFERENCE_E_BROKEN;
 }
 
@@ -88,13 +92,16 @@ static int reference_read_file(ReferenceScan *scan, const char *name, Buffer *co
     if (r == -ENOMEM)
         return r;
     if (r < 0)
-        reference_error(scan, "${file:%s}: cannot be read: %s", name, error_text(r));
+        reference_error_of(scan, TROUBLE_FILE_UNREADABLE, "${file:%s}: cannot be read: %s", name,
+                           error_text(r));
     else if (r == FILE_E_NOT_REGULAR)
-        reference_error(scan, "${file:%s}: not a regular file", name);
+        reference_error_of(scan, TROUBLE_FILE_UNREADABLE, "${file:%s}: not a regular file", name);
     else if (trust_refusal(&st))
-        reference_error(scan, "${file:%s}: not used, since %s", name, trust_refusal(&st));
+        reference_error_of(scan, TROUBLE_FILE_UNREADABLE, "${file:%s}: not used, since %s", name,
+                           trust_refusal(&st));
     else if (r == FILE_E_TOO_BIG)
-        reference_error(scan, "${file:%s}: larger than %d bytes", name, REFERENCE_BYTES_MAX);
+        reference_error_of(scan, TROUBLE_FILE_UNREADABLE, "${file:%s}: larger than %d bytes", name,
+                           REFERENCE_BYTES_MAX);
     else if (scan->is_secret && trust_is_world_readable(&st))
         document_warning(scan->document, scan->at,
                          "${file:%s}: everyone may read this secret: chmod 0640 the file", name);

@@ -102,5 +102,5 @@ int settings_parse(const DocumentSource *source, const char *file, Problems *pro
         r = settings_set_default_owner(ret_settings, file, problems);
     if (r < 0)
         return r;
-    return problems_close(problems, &ret_settings->problem);
+    return problems_close(problems, &ret_settings->problem, &ret_settings->trouble);
 }

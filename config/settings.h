@@ -20,6 +20,7 @@ typedef struct Settings {
     usec_t credential_wait;
     char
         *problem; /* NULL, or the first of its errors, formatted: nothing may be provisioned then */
+    Trouble trouble; /* the kind of `problem` */
 } Settings;
 
 /* Fine on a zeroed struct. */

@@ -14,7 +14,7 @@
 /* For an error of ours (negative), else for what the platform has said. */
 static void adopt_pause(Reconciler *reconciler, Gate *gate, int error, const PlatformAnswer *answer)
 {
-    const PlatformAnswer own = {.problem = (char *)error_text(error)};
+    const PlatformAnswer own = {.problem = (char *)error_text(error), .trouble = TROUBLE_OTHER};
 
     reconciler_pause(reconciler, gate, error < 0 ? &own : answer);
 }

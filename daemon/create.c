@@ -79,7 +79,7 @@ static void create_lost(Reconciler *reconciler, Entry *entry, const PlatformAnsw
         wait = answer->retry_after;
     entry->intent_until = clock_add(now, wait);
     entry->wanted = now;
-    step_set_problem(entry, answer->problem);
+    step_set_problem(entry, answer->trouble, answer->problem);
     step_log(LOG_WARNING, entry, MESSAGE_INSTANCE_UNKNOWN, answer->request_id,
              answer->problem ? answer->problem : "the outcome of its creation is unknown");
     if (!record)
@@ -89,12 +89,12 @@ static void create_lost(Reconciler *reconciler, Entry *entry, const PlatformAnsw
 }
 
 /* For good, as far as the body goes that the record's intent was about. */
-static void create_fail(Reconciler *reconciler, Entry *entry, const char *problem)
+static void create_fail(Reconciler *reconciler, Entry *entry, Trouble trouble, const char *problem)
 {
     Record *record = step_edit(entry);
 
     if (!record ||
-        record_set_string(&record->failure, problem ? problem : "refused by the platform") < 0) {
+        record_set_failure(record, trouble, problem ? problem : "refused by the platform") < 0) {
         record_unref(record);
         step_retry_soon(entry);
         return;
@@ -125,7 +125,10 @@ static void create_on_explained(void *userdata, void *subject, PlatformAnswer *a
         asprintf(&problem, "%s; missing in \"configuration\": %s",
                  entry->problem ? entry->problem : "refused", missing) < 0)
         problem = NULL;
-    create_fail(reconciler, entry, problem ? problem : entry->problem);
+    if (problem)
+        create_fail(reconciler, entry, TROUBLE_MISSING_KEYS, problem);
+    else
+        create_fail(reconciler, entry, entry->trouble, entry->problem);
     reconciler_entry(reconciler, entry);
 }
 
@@ -136,7 +139,7 @@ static void create_explain(Reconciler *reconciler, Entry *entry, const PlatformA
 
     step_set_refusal(entry, answer);
     if (!create_is_current(entry) || !entry->gate || reconciler->is_stopping) {
-        create_fail(reconciler, entry, entry->problem);
+        create_fail(reconciler, entry, entry->trouble, entry->problem);
         return;
     }
     question = (PlatformQuestion){
@@ -150,7 +153,7 @@ static void create_explain(Reconciler *reconciler, Entry *entry, const PlatformA
         0)
         entry->busy = PLAN_BUSY_CREATING;
     else
-        create_fail(reconciler, entry, entry->problem);
+        create_fail(reconciler, entry, entry->trouble, entry->problem);
 }
 
 /* Not this instance's problem, but its account's. */
@@ -182,7 +185,7 @@ static void create_on_answer(void *userdata, void *subject, PlatformAnswer *answ
         break;
     case PLATFORM_FORBIDDEN:
         step_set_refusal(entry, answer);
-        create_fail(reconciler, entry, entry->problem);
+        create_fail(reconciler, entry, entry->trouble, entry->problem);
         break;
     case PLATFORM_UNAUTHORIZED:
         create_unauthorized(reconciler, entry, answer);

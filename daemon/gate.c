@@ -149,7 +149,10 @@ static int gate_restore(Gate *gate, const Pause *pause, usec_t now)
     gate->delay = pause->delay < RETRY_AFTER_MAX_USEC ? pause->delay : RETRY_AFTER_MAX_USEC;
     gate->until = clock_add(now, clock_left(pause->retry, gate->delay, clock_realtime()));
     free(gate->problem);
-    gate->problem = strdup("paused since before the last start");
+    gate->problem = strdup(pause->problem ? pause->problem : "paused since before the last start");
+    gate->trouble = pause->trouble ? pause->trouble : TROUBLE_OTHER;
+    gate->since = pause->since;
+    gate->is_restored = true;
     return gate->problem ? 0 : -ENOMEM;
 }
 
@@ -190,17 +193,20 @@ int gates_snapshot(const Gates *gates, Snapshot *snapshot, usec_t now)
             .attempts = gate->attempts,
             .delay = gate->delay,
             .retry = gate->until > now ? clock_add(realtime, gate->until - now) : realtime,
+            .problem = gate->problem ? strdup(gate->problem) : NULL,
+            .trouble = gate->trouble,
+            .since = gate->since,
         };
-        if (!pause->account)
-            return -ENOMEM;
         snapshot->n_pauses++;
+        if (!pause->account || (gate->problem && !pause->problem))
+            return -ENOMEM;
     }
     return 0;
 }
 
-bool gate_pause(Gate *gate, const char *problem, usec_t retry_after, usec_t now)
+bool gate_pause(Gate *gate, Trouble trouble, const char *problem, usec_t retry_after, usec_t now)
 {
-    bool is_news = !gate->is_paused || !gate->problem || !problem ||
+    bool is_news = !gate->is_paused || gate->is_restored || !gate->problem || !problem ||
                    strcmp(gate->problem, problem) != 0;
     bool is_pausing = gate->is_paused && gate->until > now;
 
@@ -210,7 +216,11 @@ bool gate_pause(Gate *gate, const char *problem, usec_t retry_after, usec_t now)
         gate->delay = backoff_next(gate->delay, digest_random());
         gate->until = clock_add(now, gate->delay);
     }
+    if (!gate->is_paused || gate->trouble != trouble)
+        gate->since = clock_realtime();
+    gate->trouble = trouble;
     gate->is_paused = true;
+    gate->is_restored = false;
     if (gate->until < clock_add(now, retry_after)) {
         gate->delay = retry_after;
         gate->until = clock_add(now, retry_after);
@@ -227,6 +237,8 @@ bool gate_open(Gate *gate)
     bool was_paused = gate->is_paused;
 
     gate->is_paused = false;
+    gate->is_restored = false;
+    gate->trouble = TROUBLE_NONE;
     gate->attempts = 0;
     gate->delay = 0;
     gate->until = 0;

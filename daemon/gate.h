@@ -25,8 +25,11 @@ typedef struct Gate {
     bool is_paused;
     usec_t until;
     unsigned attempts;
-    usec_t delay;  /* the pause drawn last */
-    char *problem; /* why, or NULL */
+    usec_t delay;     /* the pause drawn last */
+    char *problem;    /* why, or NULL */
+    Trouble trouble;  /* its kind */
+    usec_t since;     /* realtime: when that began */
+    bool is_restored; /* paused by an earlier run: not told by this one yet */
 
     /* Look-up. */
     EngineTask *task;
@@ -73,9 +76,9 @@ int gates_snapshot(const Gates *gates, Snapshot *snapshot, usec_t now);
 /*
  * Nothing goes out for a while: at least `retry_after` when that is not 0, else a pause by decorrelated jitter; a pause
  * that is not over is not begun anew.
- * `problem` is copied. Whether the account was open, or paused for another reason, before: then it is worth telling.
+ * `problem`, of the kind `trouble`, is copied. Whether the account was open, or paused for another reason, before: then it is worth telling.
  */
-bool gate_pause(Gate *gate, const char *problem, usec_t retry_after, usec_t now);
+bool gate_pause(Gate *gate, Trouble trouble, const char *problem, usec_t retry_after, usec_t now);
 
 /* What a look-up has found is not needed any more; its tokens are wiped. */
 void gate_drop_rows(Gate *gate);

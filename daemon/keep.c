@@ -26,7 +26,7 @@ static void keep_disabled(Reconciler *reconciler, Entry *entry, const PlatformAn
         return;
     }
     keep_set_disabled(entry, record, true, answer->request_id, answer->problem);
-    step_set_problem(entry, answer->problem);
+    step_set_problem(entry, TROUBLE_DISABLED, answer->problem);
     step_schedule_verify(reconciler, entry, clock_boottime());
     reconciler_put(reconciler, entry, record, true);
 }
@@ -115,7 +115,7 @@ static void keep_changed(Reconciler *reconciler, Entry *entry, PlatformAnswer *a
     (void)keep_take_instance(entry, record, answer);
     record->body_digest = entry->sent_body;
     record->labels_digest = entry->sent_labels;
-    shared_replace(&record->failure, NULL);
+    (void)record_set_failure(record, TROUBLE_NONE, NULL);
     step_settle(entry, record);
     step_log(LOG_NOTICE, entry, MESSAGE_INSTANCE_CHANGED, NULL,
              "changed on the platform, as its file has been");
@@ -133,8 +133,8 @@ static void keep_change_refused(Reconciler *reconciler, Entry *entry, const Plat
 
     step_set_refusal(entry, answer);
     if (!record ||
-        record_set_string(&record->failure,
-                          entry->problem ? entry->problem : "refused by the platform") < 0) {
+        record_set_failure(record, entry->trouble,
+                           entry->problem ? entry->problem : "refused by the platform") < 0) {
         record_unref(record);
         step_retry_soon(entry);
         return;

@@ -153,9 +153,17 @@ static Plan plan_begin(const PlanFacts *facts)
     return plan;
 }
 
+/* What kept an account from being asked is told until the probe has an answer, which may take minutes. */
+static PlanProblem plan_probe_problem(const PlanFacts *facts)
+{
+    return facts->is_paused ? PLAN_PROBLEM_ACCOUNT : PLAN_PROBLEM_NONE;
+}
+
 /* Has no token, or one that the platform does not know any more. */
 static Plan plan_obtain(const PlanFacts *facts)
 {
+    Plan plan;
+
     if (facts->busy != PLAN_BUSY_NO)
         return plan_rest(SERVED_CREATING, PLAN_PROBLEM_NONE, USEC_INFINITY);
     /* A refused change says nothing of an instance that is gone since. */
@@ -164,11 +172,13 @@ static Plan plan_obtain(const PlanFacts *facts)
     if (facts->intent == PLAN_INTENT_UNKNOWN && facts->is_intent_elsewhere)
         return plan_rest(SERVED_FAILED, PLAN_PROBLEM_OWNER, USEC_INFINITY);
     if (facts->is_looking_up)
-        return plan_rest(SERVED_LOOKING_UP, PLAN_PROBLEM_NONE, USEC_INFINITY);
+        return plan_rest(SERVED_LOOKING_UP, plan_probe_problem(facts), USEC_INFINITY);
     if (facts->is_paused) {
         if (facts->now < facts->paused_until)
             return plan_wait(PLAN_PROBLEM_ACCOUNT, facts->paused_until);
-        return plan_do(PLAN_LOOK_UP, SERVED_LOOKING_UP);
+        plan = plan_do(PLAN_LOOK_UP, SERVED_LOOKING_UP);
+        plan.problem = plan_probe_problem(facts);
+        return plan;
     }
     if (facts->now < facts->retry)
         return plan_wait(PLAN_PROBLEM_INSTANCE, facts->retry);

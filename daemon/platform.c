@@ -237,10 +237,10 @@ static PlatformOutcome platform_adjust(PlatformMethod method, PlatformOutcome ou
     return method == PLATFORM_CREATE ? PLATFORM_REFUSED : PLATFORM_ABSENT;
 }
 
-static int platform_set_problem(PlatformAnswer *answer, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+static int platform_set_problem(PlatformAnswer *answer, Trouble trouble, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-static int platform_set_problem(PlatformAnswer *answer, const char *format, ...)
+static int platform_set_problem(PlatformAnswer *answer, Trouble trouble, const char *format, ...)
 {
     char problem[PROBLEM_BYTES_MAX + 128];
     va_list arguments;
@@ -249,9 +249,23 @@ static int platform_set_problem(PlatformAnswer *answer, const char *format, ...)
     (void)vsnprintf(problem, sizeof(problem), format, arguments);
     va_end(arguments);
     platform_reader_trim(problem);
+    answer->trouble = trouble;
     free(answer->problem);
     answer->problem = strdup(problem);
     return answer->problem ? 0 : -ENOMEM;
+}
+
+static Trouble platform_transport_trouble(HttpFailure failure)
+{
+    switch (failure) {
+    case HTTP_FAILURE_OTHER:
+        break;
+    case HTTP_FAILURE_CERTIFICATE:
+        return TROUBLE_CERTIFICATE_UNTRUSTED;
+    case HTTP_FAILURE_CERTIFICATE_TIME:
+        return TROUBLE_CERTIFICATE_TIME;
+    }
+    return TROUBLE_UNREACHABLE;
 }
 
 /* No answer, or one that is no HTTP: whether it was sent decides. */
@@ -262,8 +276,27 @@ static int platform_read_transport(const PlatformQuestion *question, const HttpA
 
     answer->outcome = is_sent ? PLATFORM_UNKNOWN : PLATFORM_BUSY;
     return platform_set_problem(
-        answer, "%s: %s", is_sent ? "the platform's answer was lost" : "cannot reach the platform",
+        answer, is_sent ? TROUBLE_OUTCOME_UNKNOWN : platform_transport_trouble(http->failure),
+        "%s: %s", is_sent ? "the platform's answer was lost" : "cannot reach the platform",
         http->problem ? http->problem : "no answer");
+}
+
+static Trouble platform_outcome_trouble(PlatformOutcome outcome)
+{
+    switch (outcome) {
+    case PLATFORM_REFUSED:
+        return TROUBLE_REFUSED;
+    case PLATFORM_UNAUTHORIZED:
+        return TROUBLE_SECRETS_REFUSED;
+    case PLATFORM_FORBIDDEN:
+        return TROUBLE_FORBIDDEN;
+    case PLATFORM_DONE:
+    case PLATFORM_ABSENT:
+    case PLATFORM_BUSY:
+    case PLATFORM_UNKNOWN:
+        break;
+    }
+    return TROUBLE_PLATFORM_FAILING;
 }
 
 static int platform_read_error(const PlatformQuestion *question, const HttpAnswer *http,
@@ -285,11 +318,11 @@ static int platform_read_error(const PlatformQuestion *question, const HttpAnswe
         (error.provider_message && platform_hide(question, error.provider_message) < 0))
         return -ENOMEM;
     answer->request_id = TAKE_PTR(error.request_id);
-    return platform_set_problem(answer, "%.*s (HTTP %d)%s%.*s", PROBLEM_BYTES_MAX / 2,
-                                error.message ? error.message : words, http->status,
-                                error.provider_message ? "; the vendor says: " : "",
-                                PROBLEM_BYTES_MAX / 2,
-                                error.provider_message ? error.provider_message : "");
+    return platform_set_problem(
+        answer, platform_outcome_trouble(answer->outcome), "%.*s (HTTP %d)%s%.*s",
+        PROBLEM_BYTES_MAX / 2, error.message ? error.message : words, http->status,
+        error.provider_message ? "; the vendor says: " : "", PROBLEM_BYTES_MAX / 2,
+        error.provider_message ? error.provider_message : "");
 }
 
 /* Whether every row shows whose it is. */
@@ -306,13 +339,15 @@ static int platform_read_list(const HttpAnswer *http, PlatformAnswer *answer, bo
     if (!http->is_complete || !is_whole) {
         /* Half a list, or none, would make "not there" of what is there. */
         answer->outcome = PLATFORM_BUSY;
-        return platform_set_problem(answer, "the platform's list of instances is broken%s%s",
+        return platform_set_problem(answer, TROUBLE_PLATFORM_FAILING,
+                                    "the platform's list of instances is broken%s%s",
                                     http->problem ? ": " : "", http->problem ? http->problem : "");
     }
     if (!platform_is_tagged(answer)) {
         /* We asked for tagged ones: one that shows no tags may be any of ours. */
         answer->outcome = PLATFORM_BUSY;
-        return platform_set_problem(answer, "the platform's list of instances shows no tags");
+        return platform_set_problem(answer, TROUBLE_PLATFORM_FAILING,
+                                    "the platform's list of instances shows no tags");
     }
     if (http->next_page) {
         answer->next_page = strdup(http->next_page);
@@ -341,14 +376,15 @@ static int platform_read_one(const PlatformQuestion *question, const HttpAnswer 
 
     if (!instance || instance->id == 0 || (!instance->token && !is_change)) {
         answer->outcome = PLATFORM_UNKNOWN;
-        return platform_set_problem(answer,
+        return platform_set_problem(answer, TROUBLE_PLATFORM_FAILING,
                                     "the platform's answer (HTTP %d) holds no usable %s%s%s",
                                     http->status, instance && instance->id ? "token" : "id",
                                     http->problem ? ": " : "", http->problem ? http->problem : "");
     }
     if (!platform_is_same(question, instance)) {
         answer->outcome = PLATFORM_UNKNOWN;
-        return platform_set_problem(answer, "the platform answered for another instance");
+        return platform_set_problem(answer, TROUBLE_PLATFORM_FAILING,
+                                    "the platform answered for another instance");
     }
     answer->outcome = PLATFORM_DONE;
     answer->is_unconfirmed = !is_whole || !http->is_complete;

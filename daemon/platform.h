@@ -17,6 +17,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/secret.h"
+#include "base/trouble.h"
 #include "config/account.h"
 #include "daemon/http.h"
 
@@ -99,6 +100,7 @@ typedef struct PlatformAnswer {
     char *request_id;   /* the platform's, or NULL */
     char *
         problem; /* one line for a person, unless DONE; holds nothing that was sent in confidence */
+    Trouble trouble; /* the kind of `problem` */
 } PlatformAnswer;
 
 void platform_answer_deinit(PlatformAnswer *answer);

@@ -48,19 +48,19 @@ static bool entry_is_failed(const Entry *entry)
            digest_equal(&entry->record->labels_digest, &entry->want->labels_digest);
 }
 
-static const char *entry_config_problem(const Reconciler *reconciler, const Entry *entry)
+static EntryProblem entry_config_problem(const Reconciler *reconciler, const Entry *entry)
 {
     const Settings *settings = reconciler_settings(reconciler);
 
     if (!entry->want)
-        return "not declared any more";
+        return (EntryProblem){TROUBLE_OTHER, "not declared any more", 0};
     if (entry->want->problem)
-        return entry->want->problem;
+        return (EntryProblem){entry->want->trouble, entry->want->problem, 0};
     if (settings->problem)
-        return settings->problem;
+        return (EntryProblem){settings->trouble, settings->problem, 0};
     if (!entry->gate)
-        return "its account cannot be used";
-    return NULL;
+        return (EntryProblem){TROUBLE_CONFIGURATION, "its account cannot be used", 0};
+    return (EntryProblem){};
 }
 
 static PlanIntent entry_intent(const Entry *entry)
@@ -124,7 +124,7 @@ static PlanFacts reconciler_gather(const Reconciler *reconciler, const Entry *en
         .is_labels_stale = is_described && entry_is_labels_stale(entry),
         .is_intent_stale = is_described && (entry->is_foreign || entry_is_body_stale(entry) ||
                                             entry_is_labels_stale(entry)),
-        .is_broken = entry_config_problem(reconciler, entry) != NULL,
+        .is_broken = entry_config_problem(reconciler, entry).words != NULL,
         .has_token = record && record->token && !entry->is_foreign,
         .is_doubted = entry->is_doubted,
         .is_disabled = record && record->is_disabled && !entry->is_foreign,
@@ -155,32 +155,55 @@ static PlanFacts reconciler_gather(const Reconciler *reconciler, const Entry *en
 
 /* ---- showing ---- */
 
-static const char *reconciler_problem(const Reconciler *reconciler, const Entry *entry,
-                                      PlanProblem problem)
+/* What is wrong with it alone. */
+static EntryProblem entry_problem(const Entry *entry)
 {
+    const Record *record = entry->record;
+
+    /* What an earlier version has recorded was refused by the platform, of whatever kind it was. */
+    if (entry_is_failed(entry))
+        return (EntryProblem){record->failure_trouble ? record->failure_trouble : TROUBLE_REFUSED,
+                              record->failure, record->failed};
+    if (entry->problem)
+        return (EntryProblem){entry->trouble, entry->problem, entry->troubled};
+    if (record && record->is_disabled && !entry->is_foreign)
+        return (EntryProblem){TROUBLE_DISABLED, "the platform has disabled it", 0};
+    return (EntryProblem){TROUBLE_DUPLICATES, entry->duplicates, 0};
+}
+
+static EntryProblem reconciler_problem(const Reconciler *reconciler, const Entry *entry,
+                                       PlanProblem problem)
+{
+    const Gate *gate = entry->gate;
+
     switch (problem) {
     case PLAN_PROBLEM_NONE:
-        return NULL;
+        return (EntryProblem){};
     case PLAN_PROBLEM_CONFIG:
         return entry_config_problem(reconciler, entry);
     case PLAN_PROBLEM_INSTANCE:
-        if (entry_is_failed(entry))
-            return entry->record->failure;
-        return entry->problem ? entry->problem : entry->duplicates;
+        return entry_problem(entry);
     case PLAN_PROBLEM_ACCOUNT:
-        return entry->gate->problem;
+        return (EntryProblem){gate->trouble, gate->problem, gate->since};
     case PLAN_PROBLEM_STORE:
-        return reconciler->store_problem;
+        return (EntryProblem){reconciler->store_trouble, reconciler->store_problem,
+                              reconciler->store_since};
     case PLAN_PROBLEM_OWNER:
-        return "it was being created under another \"owner\", and what became of that is not known: set "
-               "\"owner\" back until it is; or look on the platform for an instance with the tag of "
-               "that owner, and retry (elementctl retry) when there is none";
+        return (EntryProblem){
+            TROUBLE_OWNER_CHANGED,
+            "it was being created under another \"owner\", and what became of that is not known: set "
+            "\"owner\" back until it is; or look on the platform for an instance with the tag of "
+            "that owner, and retry (elementctl retry) when there is none",
+            0};
     case PLAN_PROBLEM_UNUSABLE:
-        return "the platform has an instance with our tag for it, but shows no id or token that can "
-               "be used, or it is of another element";
+        return (EntryProblem){
+            TROUBLE_UNUSABLE,
+            "the platform has an instance with our tag for it, but shows no id or token that can "
+            "be used, or it is of another element",
+            0};
     }
     assert(false);
-    return NULL;
+    return (EntryProblem){};
 }
 
 static void reconciler_log(const Entry *entry, ServedState before, const Plan *plan,
@@ -202,12 +225,12 @@ static void reconciler_log(const Entry *entry, ServedState before, const Plan *p
 static void reconciler_show(Reconciler *reconciler, Entry *entry, const Plan *plan, usec_t now)
 {
     ServedState before = entry->served.state;
-    const char *problem = reconciler_problem(reconciler, entry, plan->problem);
+    EntryProblem problem = reconciler_problem(reconciler, entry, plan->problem);
 
-    if (!registry_publish(entry, plan, problem, now))
+    if (!registry_publish(entry, plan, &problem, now))
         return;
     if (before != plan->state)
-        reconciler_log(entry, before, plan, problem);
+        reconciler_log(entry, before, plan, problem.words);
     if (entry->want)
         reconciler->operations->changed(reconciler->userdata, entry);
 }
@@ -477,7 +500,7 @@ void reconciler_retry(Reconciler *reconciler, Entry *entry)
         /* What was refused has not reached the platform: it differs from what is declared. */
         if (record->failure && record->token)
             record->body_digest = (Digest){};
-        shared_replace(&record->failure, NULL);
+        (void)record_set_failure(record, TROUBLE_NONE, NULL);
         record->retry = 0;
         record->delay = 0;
         /* A person says that there is none. */
@@ -489,6 +512,7 @@ void reconciler_retry(Reconciler *reconciler, Entry *entry)
     }
     free(entry->problem);
     entry->problem = NULL;
+    entry->trouble = TROUBLE_NONE;
     entry->retry = 0;
     entry->verify = now;
     entry->is_urgent = true;
@@ -516,7 +540,7 @@ void reconciler_pause(Reconciler *reconciler, Gate *gate, const PlatformAnswer *
     };
     usec_t now = clock_boottime();
 
-    if (gate_pause(gate, answer->problem, answer->retry_after, now))
+    if (gate_pause(gate, answer->trouble, answer->problem, answer->retry_after, now))
         log_full(LOG_WARNING, &fields,
                  "account %s: %s; nothing is created or changed meanwhile, tokens go on being "
                  "served; next try in %" PRIu64 " s",
@@ -546,6 +570,10 @@ void reconciler_committed(Reconciler *reconciler, uint64_t before, int error)
 
     free(reconciler->store_problem);
     reconciler->store_problem = NULL;
+    reconciler->store_trouble = error < 0 ? trouble_of_disk(error) : TROUBLE_NONE;
+    reconciler->store_retry = clock_add(clock_boottime(), STORE_RETRY_USEC);
+    if (was_well)
+        reconciler->store_since = clock_realtime();
     if (error < 0 && asprintf(&reconciler->store_problem,
                               "the records cannot be written (%s), so nothing new is created",
                               error_text(error)) < 0)

@@ -37,6 +37,17 @@ int record_set_string(const char **field, const char *value)
     return 0;
 }
 
+int record_set_failure(Record *record, Trouble trouble, const char *failure)
+{
+    int r = record_set_string(&record->failure, failure);
+
+    if (r < 0)
+        return r;
+    record->failure_trouble = failure ? trouble : TROUBLE_NONE;
+    record->failed = failure ? clock_realtime() : 0;
+    return 0;
+}
+
 int record_copy(const Record *record, Record **ret_record)
 {
     Record *copy = malloc(sizeof(*copy));
@@ -94,6 +105,7 @@ typedef enum RecordType {
     RECORD_FLAG,
     RECORD_DIGEST,
     RECORD_ORPHAN,
+    RECORD_TROUBLE,
 } RecordType;
 
 typedef struct RecordField {
@@ -130,6 +142,8 @@ static const RecordField record_fields[] = {
     RECORD_FIELD("delayUSec", RECORD_USEC, delay, 0),
     RECORD_FIELD("retryUSec", RECORD_USEC, retry, 0),
     RECORD_FIELD("failure", RECORD_STRING, failure, 4 * PROBLEM_BYTES_MAX),
+    RECORD_FIELD("failureKind", RECORD_TROUBLE, failure_trouble, 0),
+    RECORD_FIELD("failedUSec", RECORD_USEC, failed, 0),
 };
 
 static const char *const record_orphan_words[] = {
@@ -199,6 +213,9 @@ static void record_write_field(const Record *record, const RecordField *field, J
         return;
     case RECORD_ORPHAN:
         record_write_text(field, record_orphan_words[*(const RecordOrphan *)value], writer);
+        return;
+    case RECORD_TROUBLE:
+        record_write_text(field, trouble_name(*(const Trouble *)value), writer);
         return;
     }
 }
@@ -310,6 +327,11 @@ static int record_read_field(Record *record, const Record *previous, const Recor
         return r;
     case RECORD_ORPHAN:
         return record_read_orphan(event, value);
+    case RECORD_TROUBLE:
+        if (event->type != JSON_STRING)
+            return RECORD_E_BROKEN;
+        *(Trouble *)value = trouble_find(event->text, event->size);
+        return 0;
     }
     assert(false);
     return -EINVAL;

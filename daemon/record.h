@@ -18,6 +18,7 @@
 #include "base/json_writer.h"
 #include "base/secret.h"
 #include "base/shared.h"
+#include "base/trouble.h"
 
 /* Whether anything uses the instance, and if not, why; see ServedOrphanReason. */
 typedef enum RecordOrphan {
@@ -67,6 +68,9 @@ typedef struct Record {
     usec_t retry; /* realtime, 0: none */
 
     const char *failure; /* permanent problem of the body with these digests, or NULL */
+    Trouble
+        failure_trouble; /* its kind; TROUBLE_NONE: not known, since an earlier version wrote it */
+    usec_t failed;       /* realtime: since when, 0: not known */
 } Record;
 
 /* A record of its own with one reference, that may be changed until it is shared: empty but for `name`. */
@@ -83,6 +87,9 @@ DEFINE_FREEP(Record, record_unref)
 
 /* Replaces a text of a record that is not shared yet by a copy of `value`, or NULL, which never fails. 0 or -ENOMEM. */
 int record_set_string(const char **field, const char *value);
+
+/* Sets or, with NULL, drops the failure of a record that is not shared yet. 0, or -ENOMEM: it is as it was. */
+int record_set_failure(Record *record, Trouble trouble, const char *failure);
 
 void record_write(const Record *record, JsonWriter *writer);
 

@@ -150,6 +150,7 @@ static void entry_look_anew(Entry *entry, usec_t now)
 {
     free(entry->problem);
     entry->problem = NULL;
+    entry->trouble = TROUBLE_NONE;
     entry->wanted = now;
     platform_instance_deinit(&entry->found);
     entry->is_found = false;
@@ -544,14 +545,29 @@ static bool registry_publish_state(Served *served, const Plan *plan, usec_t now)
     return is_changed;
 }
 
-static void registry_publish_problem(Entry *entry, const char *problem)
+/* Whether it is another one than was told. */
+static bool registry_publish_problem(Entry *entry, const EntryProblem *problem)
 {
+    Served *served = &entry->served;
+    Trouble trouble = problem->words ? problem->trouble : TROUBLE_NONE;
+    bool is_changed = trouble != served->trouble || !text_equal(served->problem, problem->words);
+
+    if (!problem->words)
+        served->trouble_since = 0;
+    else if (problem->since != 0)
+        served->trouble_since = problem->since;
+    else if (trouble != served->trouble)
+        served->trouble_since = clock_realtime();
+    served->trouble = trouble;
+    if (text_equal(served->problem, problem->words))
+        return is_changed;
     free(entry->shown_problem);
-    entry->shown_problem = problem ? strdup(problem) : NULL;
-    entry->served.problem = entry->shown_problem;
+    entry->shown_problem = problem->words ? strdup(problem->words) : NULL;
+    served->problem = entry->shown_problem;
+    return is_changed;
 }
 
-bool registry_publish(Entry *entry, const Plan *plan, const char *problem, usec_t now)
+bool registry_publish(Entry *entry, const Plan *plan, const EntryProblem *problem, usec_t now)
 {
     Served *served = &entry->served;
     const Record *record = entry->record;
@@ -559,12 +575,10 @@ bool registry_publish(Entry *entry, const Plan *plan, const char *problem, usec_
     unsigned attempts = record ? record->attempts : 0;
     bool is_changed = registry_publish_state(served, plan, now);
 
-    is_changed = is_changed || entry->is_token_news || served->verified != verified ||
-                 served->attempts != attempts || !text_equal(served->problem, problem);
+    is_changed = registry_publish_problem(entry, problem) || is_changed || entry->is_token_news ||
+                 served->verified != verified || served->attempts != attempts;
     entry->is_token_news = false;
     served->verified = verified;
     served->attempts = attempts;
-    if (!text_equal(served->problem, problem))
-        registry_publish_problem(entry, problem);
     return is_changed;
 }

@@ -70,7 +70,9 @@ typedef struct Entry {
     bool is_found;
     char *
         duplicates; /* words about instances on the platform beside the one that was taken, or NULL */
-    char *problem; /* the last thing that went wrong, or NULL */
+    char *problem;   /* the last thing that went wrong, or NULL */
+    Trouble trouble; /* its kind */
+    usec_t troubled; /* realtime: since when it goes wrong in that way */
 
     /* Of the request under way that creates or changes it. */
     uint64_t sent_epoch; /* of its gate */
@@ -85,6 +87,13 @@ typedef struct Entry {
 } Entry;
 
 TAILQ_HEAD(EntryQueue, Entry);
+
+/* What is wrong with an entry, as clients are told. */
+typedef struct EntryProblem {
+    Trouble trouble;
+    const char *words; /* NULL: nothing is */
+    usec_t since;      /* realtime; 0: since it is told */
+} EntryProblem;
 
 typedef struct Registry {
     Config *config;   /* a reference */
@@ -152,7 +161,7 @@ void registry_committed(Registry *registry, uint64_t generation);
 void registry_not_committed(Registry *registry);
 
 /* Brings `entry->served` up to date with the entry and `plan`. Whether something that clients see has changed. */
-bool registry_publish(Entry *entry, const Plan *plan, const char *problem, usec_t now);
+bool registry_publish(Entry *entry, const Plan *plan, const EntryProblem *problem, usec_t now);
 
 /* What a log line about the entry carries; all borrowed from it. */
 LogFields registry_log_fields(const Entry *entry, const char *message_id);

@@ -88,7 +88,7 @@ static void remove_tell_full(Entry *entry)
 
     if (entry->problem && strcmp(entry->problem, words) == 0)
         return;
-    step_set_problem(entry, words);
+    step_set_problem(entry, TROUBLE_OTHER, words);
     step_log(LOG_ERR, entry, MESSAGE_INSTANCE_WAITING, NULL, words);
 }
 

@@ -32,10 +32,16 @@ void step_retry_soon(Entry *entry)
     entry->retry = clock_add(clock_boottime(), RETRY_MIN_USEC);
 }
 
-void step_set_problem(Entry *entry, const char *problem)
+void step_set_problem(Entry *entry, Trouble trouble, const char *problem)
 {
     char *copy = problem ? strdup(problem) : NULL;
 
+    if (!problem)
+        trouble = TROUBLE_NONE;
+    /* The same over and over again is one trouble, since it began. */
+    if (trouble != entry->trouble)
+        entry->troubled = problem ? clock_realtime() : 0;
+    entry->trouble = trouble;
     free(entry->problem);
     entry->problem = copy;
 }
@@ -46,11 +52,11 @@ void step_set_refusal(Entry *entry, const PlatformAnswer *answer)
 
     if (!answer->problem || !answer->request_id ||
         asprintf(&words, "%s; request %s", answer->problem, answer->request_id) < 0) {
-        step_set_problem(entry, answer->problem);
+        step_set_problem(entry, answer->trouble, answer->problem);
         return;
     }
-    free(entry->problem);
-    entry->problem = words;
+    step_set_problem(entry, answer->trouble, words);
+    free(words);
 }
 
 void step_describe(Record *record, const Entry *entry)
@@ -62,7 +68,7 @@ void step_describe(Record *record, const Entry *entry)
     shared_replace(&record->account, entry->want->account_name);
     shared_replace(&record->url, entry->gate->account->url);
     shared_replace(&record->element, entry->want->element);
-    shared_replace(&record->failure, NULL);
+    (void)record_set_failure(record, TROUBLE_NONE, NULL);
 }
 
 void step_settle(Entry *entry, Record *record)
@@ -76,7 +82,7 @@ void step_settle(Entry *entry, Record *record)
     entry->is_post_unsent = false;
     entry->is_foreign = registry_is_foreign(entry, record);
     entry->is_doubted = false;
-    step_set_problem(entry, NULL);
+    step_set_problem(entry, TROUBLE_NONE, NULL);
 }
 
 void step_schedule_verify(const Reconciler *reconciler, Entry *entry, usec_t now)
@@ -123,7 +129,7 @@ void step_back_off(Reconciler *reconciler, Entry *entry, const PlatformAnswer *a
         step_log(LOG_WARNING, entry, MESSAGE_INSTANCE_WAITING, answer->request_id, words);
         free(words);
     }
-    step_set_problem(entry, answer->problem);
+    step_set_problem(entry, answer->trouble, answer->problem);
     reconciler_put(reconciler, entry, record, is_urgent);
 }
 

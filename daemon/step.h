@@ -19,7 +19,7 @@ Record *step_edit(const Entry *entry);
 void step_retry_soon(Entry *entry);
 
 /* NULL: there is none any more. Copied; without memory the problem has no words. */
-void step_set_problem(Entry *entry, const char *problem);
+void step_set_problem(Entry *entry, Trouble trouble, const char *problem);
 
 /* A refusal is for a person: its problem names the platform's request, for its support. */
 void step_set_refusal(Entry *entry, const PlatformAnswer *answer);

@@ -46,6 +46,13 @@ struct Store {
     int error;
 };
 
+void pause_deinit(Pause *pause)
+{
+    free(pause->account);
+    free(pause->problem);
+    *pause = (Pause){};
+}
+
 void snapshot_deinit(Snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->n_records; i++)
@@ -55,7 +62,7 @@ void snapshot_deinit(Snapshot *snapshot)
         record_unref(snapshot->orphans[i]);
     free(snapshot->orphans);
     for (size_t i = 0; i < snapshot->n_pauses; i++)
-        free(snapshot->pauses[i].account);
+        pause_deinit(&snapshot->pauses[i]);
     free(snapshot->pauses);
     explicit_bzero(snapshot, sizeof(*snapshot));
 }

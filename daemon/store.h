@@ -29,8 +29,14 @@ typedef struct Pause {
     char *account; /* its name */
     unsigned attempts;
     usec_t delay;
-    usec_t retry; /* realtime */
+    usec_t retry;  /* realtime */
+    char *problem; /* why; NULL: not known */
+    Trouble trouble;
+    usec_t since; /* realtime: when that began; 0: not known */
 } Pause;
+
+/* Frees what it points at, and zeroes it. */
+void pause_deinit(Pause *pause);
 
 /* What a document says. Owns what it points at; one reference of each record. */
 typedef struct Snapshot {

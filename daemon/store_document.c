@@ -26,6 +26,18 @@ static void store_document_write_pause(const Pause *pause, JsonWriter *writer)
     json_writer_uint(writer, pause->delay);
     json_writer_key(writer, "retryUSec");
     json_writer_uint(writer, pause->retry);
+    if (pause->problem) {
+        json_writer_key(writer, "problem");
+        json_writer_string(writer, pause->problem);
+    }
+    if (pause->trouble) {
+        json_writer_key(writer, "kind");
+        json_writer_string(writer, trouble_name(pause->trouble));
+    }
+    if (pause->since) {
+        json_writer_key(writer, "sinceUSec");
+        json_writer_uint(writer, pause->since);
+    }
     json_writer_close_object(writer);
 }
 
@@ -104,7 +116,7 @@ static void document_reader_deinit(DocumentReader *reader)
     snapshot_deinit(&reader->snapshot);
     for (size_t i = 0; i < N_ELEMENTS(reader->records); i++)
         record_reader_deinit(&reader->records[i].reader);
-    free(reader->pause.account);
+    pause_deinit(&reader->pause);
 }
 
 static int document_reader_add_record(DocumentReader *reader, DocumentRecords *records,
@@ -157,8 +169,7 @@ static int document_reader_add_pause(DocumentReader *reader)
     Pause *pauses;
 
     if (!reader->pause.account || snapshot->n_pauses == ACCOUNTS_MAX) {
-        free(reader->pause.account);
-        reader->pause = (Pause){};
+        pause_deinit(&reader->pause);
         return 0;
     }
     pauses = reallocarray(snapshot->pauses, snapshot->n_pauses + 1, sizeof(*pauses));
@@ -180,6 +191,16 @@ static int64_t document_reader_number(const JsonEvent *event)
     return number;
 }
 
+/* The first of its kind, when it is a text of a sensible size. */
+static int document_reader_take_text(const JsonEvent *event, size_t max, char **text)
+{
+    if (event->type != JSON_STRING || event->size == 0 || event->size > max || *text ||
+        memchr(event->text, '\0', event->size))
+        return 0;
+    *text = strndup(event->text, event->size);
+    return *text ? 0 : -ENOMEM;
+}
+
 /* A pause that is not understood is none: it is a courtesy, not a fact. */
 static int document_reader_take_pause(DocumentReader *reader, const JsonEvent *event,
                                       const char *key)
@@ -188,11 +209,14 @@ static int document_reader_take_pause(DocumentReader *reader, const JsonEvent *e
         return event->kind == JSON_EVENT_CLOSE ? document_reader_add_pause(reader) : 0;
     if (event->kind != JSON_EVENT_VALUE)
         return 0;
-    if (strcmp(key, "/account") == 0 && event->type == JSON_STRING && event->size > 0 &&
-        event->size <= NAME_BYTES_MAX && !reader->pause.account) {
-        reader->pause.account = strndup(event->text, event->size);
-        return reader->pause.account ? 0 : -ENOMEM;
-    }
+    if (strcmp(key, "/account") == 0)
+        return document_reader_take_text(event, NAME_BYTES_MAX, &reader->pause.account);
+    if (strcmp(key, "/problem") == 0)
+        return document_reader_take_text(event, 4 * PROBLEM_BYTES_MAX, &reader->pause.problem);
+    if (strcmp(key, "/kind") == 0 && event->type == JSON_STRING)
+        reader->pause.trouble = trouble_find(event->text, event->size);
+    else if (strcmp(key, "/sinceUSec") == 0)
+        reader->pause.since = (usec_t)document_reader_number(event);
     if (strcmp(key, "/attempts") == 0)
         reader->pause.attempts = (unsigned)document_reader_number(event);
     else if (strcmp(key, "/delayUSec") == 0)

@@ -388,6 +388,30 @@ static char *fetch_problem(const FetchSlot *slot, CURLcode code)
     return r < 0 ? NULL : problem;
 }
 
+/*
+ * What libcurl's TLS library says of a certificate that it refused for its dates: OpenSSL X509_V_ERR_CERT_NOT_YET_VALID and
+ * X509_V_ERR_CERT_HAS_EXPIRED, which are numbers, and GnuTLS GNUTLS_CERT_NOT_ACTIVATED and GNUTLS_CERT_EXPIRED, bits.
+ */
+static bool fetch_is_out_of_time(long result)
+{
+    static const long numbers[] = {9, 10}, bits = 1L << 9 | 1L << 10;
+
+    for (size_t i = 0; i < N_ELEMENTS(numbers); i++)
+        if (result == numbers[i])
+            return true;
+    return (result & bits) != 0;
+}
+
+static HttpFailure fetch_failure(CURL *easy, CURLcode code)
+{
+    long result = 0;
+
+    if (code != CURLE_PEER_FAILED_VERIFICATION)
+        return HTTP_FAILURE_OTHER;
+    (void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &result);
+    return fetch_is_out_of_time(result) ? HTTP_FAILURE_CERTIFICATE_TIME : HTTP_FAILURE_CERTIFICATE;
+}
+
 static void fetch_finish(FetchSlot *slot, CURLcode code)
 {
     HttpHandler handler = slot->handler;
@@ -397,6 +421,7 @@ static void fetch_finish(FetchSlot *slot, CURLcode code)
         .is_sent = !slot->body || slot->body_offset > 0,
         .body = slot->answer_body,
         .problem = fetch_problem(slot, code),
+        .failure = fetch_failure(slot->easy, code),
     };
     long status = 0;
 

@@ -20,6 +20,13 @@ typedef struct HttpRequest {
     usec_t timeout;              /* for all of it, from connecting to the last byte */
 } HttpRequest;
 
+/* Why there is no whole answer, as far as that makes a difference to a person. */
+typedef enum HttpFailure {
+    HTTP_FAILURE_OTHER,            /* or none */
+    HTTP_FAILURE_CERTIFICATE,      /* the server's is not trusted */
+    HTTP_FAILURE_CERTIFICATE_TIME, /* the server's is not valid at the time that our clock shows */
+} HttpFailure;
+
 typedef struct HttpAnswer {
     int status;       /* 0: none came */
     bool is_complete; /* the body is all that the server announced; false when there is no answer */
@@ -28,6 +35,7 @@ typedef struct HttpAnswer {
     usec_t retry_after; /* 0: none; at most RETRY_AFTER_MAX_USEC */
     char *next_page;    /* value of Elements-Next-Page-Token, or NULL */
     char *problem;      /* why there is no whole answer, in words; NULL when there is one */
+    HttpFailure failure;
 } HttpAnswer;
 
 /* Called on the loop, never before the start returns. The slot is gone. `answer` is the caller's until the return. */

@@ -121,15 +121,19 @@ static void http_wire_take_request(HttpWireCursor *cursor, HttpWireFrame *frame)
 
 #define HTTP_WIRE_IS_COMPLETE 1
 #define HTTP_WIRE_IS_SENT     2
+#define HTTP_WIRE_FAILURE     2 /* bits by which an HttpFailure stands higher than those two */
+#define HTTP_WIRE_FLAGS_MAX                                                                        \
+    (HTTP_WIRE_IS_COMPLETE | HTTP_WIRE_IS_SENT | HTTP_FAILURE_CERTIFICATE_TIME << HTTP_WIRE_FAILURE)
 
 static void http_wire_take_end(HttpWireCursor *cursor, HttpWireFrame *frame)
 {
     uint64_t flags;
 
     frame->status = (int)http_wire_take_number(cursor, 2, 999);
-    flags = http_wire_take_number(cursor, 1, HTTP_WIRE_IS_COMPLETE | HTTP_WIRE_IS_SENT);
+    flags = http_wire_take_number(cursor, 1, HTTP_WIRE_FLAGS_MAX);
     frame->is_complete = flags & HTTP_WIRE_IS_COMPLETE;
     frame->is_sent = flags & HTTP_WIRE_IS_SENT;
+    frame->failure = (HttpFailure)(flags >> HTTP_WIRE_FAILURE);
     frame->retry_after = http_wire_take_number(cursor, 8, RETRY_AFTER_MAX_USEC);
     frame->next_page = http_wire_take_clean(cursor, HTTP_NEXT_PAGE_BYTES_MAX);
     frame->problem = http_wire_take_clean(cursor, HTTP_PROBLEM_BYTES_MAX);
@@ -321,7 +325,8 @@ int http_wire_put_end(Buffer *output, uint64_t id, const HttpAnswer *answer)
     http_wire_write_number(&writer, 2, (uint64_t)answer->status);
     http_wire_write_number(&writer, 1,
                            (answer->is_complete ? HTTP_WIRE_IS_COMPLETE : 0) |
-                               (answer->is_sent ? HTTP_WIRE_IS_SENT : 0));
+                               (answer->is_sent ? HTTP_WIRE_IS_SENT : 0) |
+                               (uint64_t)answer->failure << HTTP_WIRE_FAILURE);
     http_wire_write_number(&writer, 8, answer->retry_after);
     http_wire_write_bytes(&writer, page, page_size, HTTP_NEXT_PAGE_BYTES_MAX);
     http_wire_write_bytes(&writer, problem, problem_size, HTTP_PROBLEM_BYTES_MAX);

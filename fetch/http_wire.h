@@ -26,7 +26,7 @@ enum {
 };
 
 /* Changes with what is said: a daemon that outlives an update must not talk to a program that means something else. */
-#define HTTP_WIRE_VERSION 1
+#define HTTP_WIRE_VERSION 2
 
 #define HTTP_WIRE_PREFIX_BYTES 13
 
@@ -75,6 +75,7 @@ typedef struct HttpWireFrame {
     int status;
     bool is_complete;
     bool is_sent;
+    HttpFailure failure;
     usec_t retry_after;
     HttpWireBytes next_page;
     HttpWireBytes problem;

@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/secret.h"
+#include "base/trouble.h"
 #include "ipc/wait_queue.h"
 
 typedef enum ServedState {
@@ -44,7 +45,9 @@ typedef struct Served {
     usec_t verified;     /* realtime, 0: never */
     usec_t retry;        /* realtime, 0: none due */
     unsigned attempts;
-    const char *problem; /* NULL: none */
+    const char *problem;  /* NULL: none */
+    Trouble trouble;      /* its kind */
+    usec_t trouble_since; /* realtime, 0: not known */
     const Acl *allow;
     const Acl *allow_authorization;
     const Secret *user;         /* of its account; NULL when that is not usable */

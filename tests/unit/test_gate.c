@@ -133,7 +133,7 @@ static void test_apply(void **state)
     make_gates(fixture);
     for (size_t i = 0; i < 4; i++) {
         gates[i] = fixture->gates.items[i];
-        (void)gate_pause(gates[i], "no", 0, NOW);
+        (void)gate_pause(gates[i], TROUBLE_UNREACHABLE, "no", 0, NOW);
         gates[i]->looked_up = NOW;
         assert_int_equal(gates[i]->epoch, i + 1);
     }
@@ -174,7 +174,7 @@ static void test_probe(void **state)
     make_gates(fixture);
     gate_probe(fixture->gate, NOW);
     assert_false(fixture->gate->is_paused);
-    (void)gate_pause(fixture->gate, "no", 10 * USEC_PER_SEC, NOW);
+    (void)gate_pause(fixture->gate, TROUBLE_UNREACHABLE, "no", 10 * USEC_PER_SEC, NOW);
     gate_probe(fixture->gate, NOW + 1);
     assert_true(fixture->gate->is_paused);
     assert_int_equal(fixture->gate->until, NOW + 1);
@@ -200,13 +200,13 @@ static void test_pause_grows(void **state)
             usec_t top = before > RETRY_MAX_USEC / 3 ? RETRY_MAX_USEC : 3 * before;
 
             now = gate->until > now ? gate->until : now;
-            (void)gate_pause(gate, "no", 0, now);
+            (void)gate_pause(gate, TROUBLE_UNREACHABLE, "no", 0, now);
             assert_true(gate->is_paused);
             assert_int_equal(gate->attempts, i);
             assert_in_range(gate->delay, RETRY_MIN_USEC, top);
             assert_int_equal(gate->until, now + gate->delay);
             /* What was under way when it was paused comes back meanwhile: no try of its own. */
-            (void)gate_pause(gate, "no", 0, gate->until - 1);
+            (void)gate_pause(gate, TROUBLE_UNREACHABLE, "no", 0, gate->until - 1);
             assert_int_equal(gate->until, now + gate->delay);
             assert_int_equal(gate->attempts, i);
             before = gate->delay;
@@ -225,7 +225,7 @@ static void test_pause_is_spread(void **state)
 
     make_gates(fixture);
     for (int i = 0; i < 200; i++) {
-        (void)gate_pause(fixture->gate, "no", 0, NOW);
+        (void)gate_pause(fixture->gate, TROUBLE_UNREACHABLE, "no", 0, NOW);
         least = fixture->gate->delay < least ? fixture->gate->delay : least;
         most = fixture->gate->delay > most ? fixture->gate->delay : most;
         (void)gate_open(fixture->gate);
@@ -241,17 +241,17 @@ static void test_retry_after(void **state)
 
     make_gates(fixture);
     gate = fixture->gate;
-    (void)gate_pause(gate, "no", RETRY_AFTER_MAX_USEC, NOW);
+    (void)gate_pause(gate, TROUBLE_UNREACHABLE, "no", RETRY_AFTER_MAX_USEC, NOW);
     assert_int_equal(gate->delay, RETRY_AFTER_MAX_USEC);
     assert_int_equal(gate->until, NOW + RETRY_AFTER_MAX_USEC);
     /* It is a floor, not the pause: a platform that says 1 µs gets no storm. */
     (void)gate_open(gate);
-    (void)gate_pause(gate, "no", 1, NOW);
+    (void)gate_pause(gate, TROUBLE_UNREACHABLE, "no", 1, NOW);
     assert_in_range(gate->delay, RETRY_MIN_USEC, 3 * RETRY_MIN_USEC);
     /* After a long one the own ones have their ceiling again. */
-    (void)gate_pause(gate, "no", RETRY_AFTER_MAX_USEC, NOW);
+    (void)gate_pause(gate, TROUBLE_UNREACHABLE, "no", RETRY_AFTER_MAX_USEC, NOW);
     assert_int_equal(gate->until, NOW + RETRY_AFTER_MAX_USEC);
-    (void)gate_pause(gate, "no", 0, gate->until);
+    (void)gate_pause(gate, TROUBLE_UNREACHABLE, "no", 0, gate->until);
     assert_in_range(gate->delay, RETRY_MIN_USEC, RETRY_MAX_USEC);
 }
 
@@ -264,12 +264,12 @@ static void test_news(void **state)
     make_gates(fixture);
     gate = fixture->gate;
     assert_false(gate_open(gate));
-    assert_true(gate_pause(gate, words, 0, NOW));
+    assert_true(gate_pause(gate, TROUBLE_UNREACHABLE, words, 0, NOW));
     words[0] = 'g';
     assert_string_equal(gate->problem, "no"); /* a copy */
-    assert_true(gate_pause(gate, words, 0, NOW));
-    assert_false(gate_pause(gate, words, 0, NOW));
-    assert_true(gate_pause(gate, NULL, 0, NOW));
+    assert_true(gate_pause(gate, TROUBLE_UNREACHABLE, words, 0, NOW));
+    assert_false(gate_pause(gate, TROUBLE_UNREACHABLE, words, 0, NOW));
+    assert_true(gate_pause(gate, TROUBLE_UNREACHABLE, NULL, 0, NOW));
     assert_null(gate->problem);
     assert_true(gate_open(gate));
     assert_false(gate->is_paused);
@@ -277,10 +277,58 @@ static void test_news(void **state)
     assert_int_equal(gate->delay, 0);
     assert_int_equal(gate->until, 0);
     assert_null(gate->problem);
-    assert_true(gate_pause(gate, words, 0, NOW));
+    assert_true(gate_pause(gate, TROUBLE_UNREACHABLE, words, 0, NOW));
+}
+
+/* Since when it is so, and of which kind; tries in between do not matter. */
+static void test_since(void **state)
+{
+    Fixture *fixture = *state;
+    usec_t before = clock_realtime();
+    Gate *gate;
+
+    make_gates(fixture);
+    gate = fixture->gate;
+    (void)gate_pause(gate, TROUBLE_UNREACHABLE, "no", 0, NOW);
+    assert_in_range(gate->since, before, clock_realtime());
+    assert_int_equal(gate->trouble, TROUBLE_UNREACHABLE);
+    gate->since = 7;
+    (void)gate_pause(gate, TROUBLE_UNREACHABLE, "other words", 0, gate->until);
+    assert_int_equal(gate->since, 7);
+    (void)gate_pause(gate, TROUBLE_SECRETS_REFUSED, "no", 0, gate->until);
+    assert_int_equal(gate->trouble, TROUBLE_SECRETS_REFUSED);
+    assert_in_range(gate->since, before, clock_realtime());
+    assert_true(gate_open(gate));
+    assert_int_equal(gate->trouble, TROUBLE_NONE);
+    gate->since = 7;
+    (void)gate_pause(gate, TROUBLE_SECRETS_REFUSED, "no", 0, NOW);
+    assert_in_range(gate->since, before, clock_realtime());
 }
 
 /* ---- across a restart ---- */
+
+/* What was wrong, and since when; and each run tells it once. */
+static void test_restored_trouble(void **state)
+{
+    Fixture *fixture = *state;
+    Pause *pause = calloc(1, sizeof(*pause));
+
+    assert_non_null(pause);
+    *pause = (Pause){
+        .account = strdup("default"),
+        .problem = strdup("no"),
+        .trouble = TROUBLE_SECRETS_REFUSED,
+        .since = 7,
+    };
+    fixture->snapshot.pauses = pause;
+    fixture->snapshot.n_pauses = 1;
+    make_gates(fixture);
+    assert_string_equal(fixture->gate->problem, "no");
+    assert_int_equal(fixture->gate->trouble, TROUBLE_SECRETS_REFUSED);
+    assert_true(gate_pause(fixture->gate, TROUBLE_SECRETS_REFUSED, "no", 0, NOW));
+    assert_false(gate_pause(fixture->gate, TROUBLE_SECRETS_REFUSED, "no", 0, NOW));
+    assert_int_equal(fixture->gate->since, 7);
+}
 
 /* However the wall clock has jumped, the wait is never longer than what was recorded. */
 static void test_restored(void **state)
@@ -327,8 +375,8 @@ static void test_snapshot(void **state)
     declared_add_account(fixture->config, "open", "https://example.com");
     declared_add_account(fixture->config, "over", "https://example.com");
     make_gates(fixture);
-    (void)gate_pause(fixture->gates.items[0], "no", 20 * USEC_PER_SEC, NOW);
-    (void)gate_pause(fixture->gates.items[2], "no", 0, PAUSED_LONG_AGO);
+    (void)gate_pause(fixture->gates.items[0], TROUBLE_UNREACHABLE, "no", 20 * USEC_PER_SEC, NOW);
+    (void)gate_pause(fixture->gates.items[2], TROUBLE_UNREACHABLE, "no", 0, PAUSED_LONG_AGO);
     realtime = clock_realtime();
     assert_int_equal(gates_snapshot(&fixture->gates, &snapshot, NOW), 0);
     assert_int_equal(snapshot.n_pauses, 2);
@@ -337,6 +385,9 @@ static void test_snapshot(void **state)
     assert_int_equal(snapshot.pauses[0].delay, 20 * USEC_PER_SEC);
     assert_in_range(snapshot.pauses[0].retry, realtime + 20 * USEC_PER_SEC,
                     realtime + 20 * USEC_PER_SEC + PATIENCE);
+    assert_string_equal(snapshot.pauses[0].problem, "no");
+    assert_int_equal(snapshot.pauses[0].trouble, TROUBLE_UNREACHABLE);
+    assert_in_range(snapshot.pauses[0].since, realtime - PATIENCE, realtime);
     assert_string_equal(snapshot.pauses[1].account, "over");
     assert_in_range(snapshot.pauses[1].retry, realtime, realtime + PATIENCE);
     snapshot_deinit(&snapshot);
@@ -620,6 +671,8 @@ int main(void)
         TEST(test_pause_is_spread),
         TEST(test_retry_after),
         TEST(test_news),
+        TEST(test_since),
+        TEST(test_restored_trouble),
         cmocka_unit_test(test_restored),
         TEST(test_snapshot),
         TEST(test_one_page),

@@ -53,6 +53,7 @@ static Buffer frame_of(HttpWireType type)
     const HttpAnswer answer = {
         .status = 503,
         .is_sent = true,
+        .failure = HTTP_FAILURE_CERTIFICATE_TIME,
         .retry_after = 7,
         .next_page = (char *)"p",
         .problem = (char *)"no",
@@ -138,6 +139,7 @@ static void test_frames(void **state)
             assert_int_equal(f.status, 503);
             assert_true(f.is_sent);
             assert_false(f.is_complete);
+            assert_int_equal(f.failure, HTTP_FAILURE_CERTIFICATE_TIME);
             assert_int_equal(f.retry_after, 7);
             assert_memory_equal(f.next_page.data, "p", f.next_page.size);
             assert_memory_equal(f.problem.data, "no", f.problem.size);
@@ -347,8 +349,9 @@ static void test_end_values(void **state)
         {AT_STATUS, 2, 999, 0},
         {AT_STATUS, 2, 1000, HTTP_WIRE_E_BROKEN},
         {AT_FLAGS, 1, 0, 0},
-        {AT_FLAGS, 1, 4, HTTP_WIRE_E_BROKEN},
-        {AT_FLAGS, 1, 3, HTTP_WIRE_E_BROKEN}, /* complete, and with a problem */
+        {AT_FLAGS, 1, 2 << 2, 0},
+        {AT_FLAGS, 1, 3 << 2, HTTP_WIRE_E_BROKEN}, /* no such failure */
+        {AT_FLAGS, 1, 3, HTTP_WIRE_E_BROKEN},      /* complete, and with a problem */
         {AT_RETRY_AFTER, 8, RETRY_AFTER_MAX_USEC, 0},
         {AT_RETRY_AFTER, 8, RETRY_AFTER_MAX_USEC + 1, HTTP_WIRE_E_BROKEN},
         {AT_PAGE, 1, '\0', HTTP_WIRE_E_BROKEN},

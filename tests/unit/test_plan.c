@@ -315,17 +315,17 @@ static const Row plan_rows[] = {
 
     /* ---- its account is paused ---- */
     {"paused, new",                       "paused until-later",                         RETRY(WAITING, ACCOUNT, LATER)},
-    {"paused, at its end",                "paused until-now",                           STEP(LOOK_UP, LOOKING_UP)},
-    {"paused, after its end",             "paused until-before",                        STEP(LOOK_UP, LOOKING_UP)},
-    {"paused, probe running",             "paused until-now looking-up",                REST(LOOKING_UP, NONE, NEVER)},
-    {"paused, probe early",               "paused until-later looking-up",              REST(LOOKING_UP, NONE, NEVER)},
+    {"paused, at its end",                "paused until-now",                           STEP_BUT(LOOK_UP, LOOKING_UP, ACCOUNT)},
+    {"paused, after its end",             "paused until-before",                        STEP_BUT(LOOK_UP, LOOKING_UP, ACCOUNT)},
+    {"paused, probe running",             "paused until-now looking-up",                REST(LOOKING_UP, ACCOUNT, NEVER)},
+    {"paused, probe early",               "paused until-later looking-up",              REST(LOOKING_UP, ACCOUNT, NEVER)},
     {"paused, not there",                 "paused until-later looked-just-now",         RETRY(WAITING, ACCOUNT, LATER)},
-    {"paused, not there, at its end",     "paused until-now looked-just-now",           STEP(LOOK_UP, LOOKING_UP)},
+    {"paused, not there, at its end",     "paused until-now looked-just-now",           STEP_BUT(LOOK_UP, LOOKING_UP, ACCOUNT)},
     {"paused, about to POST",             "paused until-later written looked-at-wanted", RETRY(WAITING, ACCOUNT, LATER)},
-    {"paused, about to POST, at its end", "paused until-now written looked-at-wanted",  STEP(LOOK_UP, LOOKING_UP)},
+    {"paused, about to POST, at its end", "paused until-now written looked-at-wanted",  STEP_BUT(LOOK_UP, LOOKING_UP, ACCOUNT)},
     {"paused, found",                     "paused until-later looked-just-now found usable",
                                                                                         RETRY(WAITING, ACCOUNT, LATER)},
-    {"paused, backs off longer",          "paused until-now retry-later",               STEP(LOOK_UP, LOOKING_UP)},
+    {"paused, backs off longer",          "paused until-now retry-later",               STEP_BUT(LOOK_UP, LOOKING_UP, ACCOUNT)},
     {"paused, POST under way",            "paused until-now written creating",          REST(CREATING, NONE, NEVER)},
 
     /* ---- is not declared any more: it is forgotten, once it is known what it has on the platform ---- */

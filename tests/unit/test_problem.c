@@ -69,11 +69,13 @@ static void test_close(void **state)
     static const JsonPosition order[] = {{9, 1}, {2, 7}, {2, 3}, {9, 1}, {1, 1}};
     Problems problems = {};
     char *error = NULL;
+    Trouble trouble;
 
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(order); i++)
         problems_add(&problems, i < 3 ? PROBLEM_ERROR : PROBLEM_WARNING, "f", order[i], "%zu", i);
-    assert_int_equal(problems_close(&problems, &error), 0);
+    assert_int_equal(problems_close(&problems, &error, &trouble), 0);
+    assert_int_equal(trouble, TROUBLE_CONFIGURATION);
     assert_string_equal(error, "f:2:3: 2"); /* the first error, not the first problem */
     free(error);
     told_assert_all(&problems, NULL,
@@ -85,8 +87,9 @@ static void test_close(void **state)
 
     problems_add(&problems, PROBLEM_WARNING, "f", (JsonPosition){}, "only a warning");
     error = (char *)"";
-    assert_int_equal(problems_close(&problems, &error), 0);
+    assert_int_equal(problems_close(&problems, &error, &trouble), 0);
     assert_null(error);
+    assert_int_equal(trouble, TROUBLE_NONE);
     problems_deinit(&problems);
 }
 
@@ -94,6 +97,7 @@ static void test_limit(void **state)
 {
     Problems problems = {};
     char *error = NULL;
+    Trouble trouble;
 
     (void)state;
     for (int i = 0; i < PROBLEMS_MAX; i++)
@@ -112,7 +116,7 @@ static void test_limit(void **state)
     assert_int_equal(problems.n_dropped, 2);
     assert_string_equal(problems.items[PROBLEMS_MAX - 2].message, "998");
     assert_string_equal(problems.items[PROBLEMS_MAX - 1].message, "an error");
-    assert_int_equal(problems_close(&problems, &error), 0);
+    assert_int_equal(problems_close(&problems, &error, &trouble), 0);
     assert_string_equal(error, "f:9:9: an error");
     free(error);
     problems_deinit(&problems);

@@ -39,7 +39,9 @@ static Record *record_full(void)
     assert_int_equal(record_set_string(&record->account, "eu"), 0);
     assert_int_equal(record_set_string(&record->url, "https://example.com/\xC3\xA4"), 0);
     assert_int_equal(record_set_string(&record->element, "jira"), 0);
-    assert_int_equal(record_set_string(&record->failure, "no \"good\"\n"), 0);
+    assert_int_equal(record_set_failure(record, TROUBLE_MISSING_KEYS, "no \"good\"\n"), 0);
+    assert_true(record->failed > 0);
+    record->failed = 1700000000000001;
     record->id = INT64_MAX;
     record->token = secret_of("t+/=");
     record->verified = 1;
@@ -82,7 +84,8 @@ static bool record_equal(const Record *a, const Record *b)
     return text_equal(a->name, b->name) && text_equal(a->account, b->account) &&
            text_equal(a->url, b->url) && a->is_doomed == b->is_doomed && a->orphan == b->orphan &&
            a->since == b->since && text_equal(a->element, b->element) &&
-           text_equal(a->failure, b->failure) && text_equal(a->owner, b->owner) && a->id == b->id &&
+           text_equal(a->failure, b->failure) && a->failure_trouble == b->failure_trouble &&
+           a->failed == b->failed && text_equal(a->owner, b->owner) && a->id == b->id &&
            secret_equal(a->token, b->token) && a->verified == b->verified &&
            a->is_disabled == b->is_disabled && a->has_digests == b->has_digests &&
            digest_equal(&a->labels_digest, &b->labels_digest) &&
@@ -167,7 +170,8 @@ static void test_write(void **state)
         "\"account\":\"eu\",\"url\":\"https://example.com/\xC3\xA4\",\"element\":\"jira\",\"verifiedUSec\":1,"
         "\"bodyDigest\":\"" HEX_B "\",\"labelsDigest\":\"" HEX_A "\",\"disabled\":1,\"doomed\":1,"
         "\"intentUSec\":1700000000000000,\"owner\":\"o\",\"attempts\":4294967295,\"delayUSec\":300000000,"
-        "\"retryUSec\":9223372036854775807,\"failure\":\"no \\\"good\\\"\\n\"}");
+        "\"retryUSec\":9223372036854775807,\"failure\":\"no \\\"good\\\"\\n\","
+        "\"failureKind\":\"missingKeys\",\"failedUSec\":1700000000000001}");
     buffer_clear(&text);
     assert_int_equal(record_new("x", &empty), 0);
     write_to(empty, &text);
@@ -432,6 +436,7 @@ static void test_broken(void **state)
         "{\"name\":\"x\",\"url\":\"a\\u0000b\"}",
         "{\"name\":\"x\",\"element\":false}",
         "{\"name\":\"x\",\"failure\":7}",
+        "{\"name\":\"x\",\"failureKind\":7}",
         "{\"name\":\"x\",\"verifiedUSec\":-1}",
         "{\"name\":\"x\",\"verifiedUSec\":\"1\"}",
         "{\"name\":\"x\",\"verifiedUSec\":9223372036854775808}",
@@ -479,10 +484,10 @@ static void test_broken(void **state)
 static void test_containers_as_fields(void **state)
 {
     static const char *const keys[] = {
-        "name",         "id",         "token",        "url",      "element",
-        "verifiedUSec", "bodyDigest", "labelsDigest", "disabled", "intentUSec",
-        "attempts",     "delayUSec",  "retryUSec",    "failure",  "account",
-        "doomed",       "orphan",     "sinceUSec",    "owner",    "outgoing",
+        "name",       "id",           "token",       "url",        "element",  "verifiedUSec",
+        "bodyDigest", "labelsDigest", "disabled",    "intentUSec", "attempts", "delayUSec",
+        "retryUSec",  "failure",      "account",     "doomed",     "orphan",   "sinceUSec",
+        "owner",      "outgoing",     "failureKind", "failedUSec",
     };
 
     (void)state;

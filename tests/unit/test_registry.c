@@ -482,7 +482,9 @@ static void test_publish(void **state)
 {
     Filled *fixture = *state;
     Plan plan = {.state = SERVED_PENDING};
-    char problem[] = "no";
+    char words[] = "no";
+    const EntryProblem none = {}, problem = {TROUBLE_DISK_FULL, words, 0},
+                       old = {TROUBLE_DISK_FULL, words, 7};
     Record *record;
     Entry *entry;
     usec_t since;
@@ -490,55 +492,64 @@ static void test_publish(void **state)
     filled_declare(fixture, "a");
     filled_fill(fixture);
     entry = filled_find(fixture, "a");
-    assert_false(registry_publish(entry, &plan, NULL, FILLED_NOW));
+    assert_false(registry_publish(entry, &plan, &none, FILLED_NOW));
 
     /* A state, and since when. */
     entry->served.since = since = 1;
     plan.state = SERVED_LOOKING_UP;
-    assert_true(registry_publish(entry, &plan, NULL, FILLED_NOW));
+    assert_true(registry_publish(entry, &plan, &none, FILLED_NOW));
     assert_int_equal(entry->served.state, SERVED_LOOKING_UP);
     assert_true(entry->served.since > since);
     since = entry->served.since;
-    assert_false(registry_publish(entry, &plan, NULL, FILLED_NOW));
+    assert_false(registry_publish(entry, &plan, &none, FILLED_NOW));
     assert_int_equal(entry->served.since, since);
 
     /* A problem, of which it keeps a copy. */
-    assert_true(registry_publish(entry, &plan, problem, FILLED_NOW));
-    assert_false(registry_publish(entry, &plan, problem, FILLED_NOW));
-    problem[0] = 'g';
+    assert_true(registry_publish(entry, &plan, &problem, FILLED_NOW));
+    assert_false(registry_publish(entry, &plan, &problem, FILLED_NOW));
+    assert_in_range(entry->served.trouble_since, since, clock_realtime());
+    since = entry->served.trouble_since;
+    words[0] = 'g';
     assert_string_equal(entry->served.problem, "no");
-    assert_true(registry_publish(entry, &plan, problem, FILLED_NOW));
+    assert_true(registry_publish(entry, &plan, &problem, FILLED_NOW));
     assert_string_equal(entry->served.problem, "go");
-    assert_true(registry_publish(entry, &plan, NULL, FILLED_NOW));
+    assert_int_equal(entry->served.trouble, TROUBLE_DISK_FULL);
+    assert_int_equal(entry->served.trouble_since, since);
+    assert_true(registry_publish(entry, &plan, &none, FILLED_NOW));
     assert_null(entry->served.problem);
+    assert_int_equal(entry->served.trouble, TROUBLE_NONE);
+    assert_int_equal(entry->served.trouble_since, 0);
+    assert_true(registry_publish(entry, &plan, &old, FILLED_NOW));
+    assert_int_equal(entry->served.trouble_since, 7);
+    assert_true(registry_publish(entry, &plan, &none, FILLED_NOW));
 
     /* A next try, on the wall clock; a time at which only to look again is none. */
     plan.due = FILLED_NOW + 5 * USEC_PER_SEC;
-    assert_false(registry_publish(entry, &plan, NULL, FILLED_NOW));
+    assert_false(registry_publish(entry, &plan, &none, FILLED_NOW));
     assert_int_equal(entry->served.retry, 0);
     plan.is_retry = true;
-    assert_true(registry_publish(entry, &plan, NULL, FILLED_NOW));
+    assert_true(registry_publish(entry, &plan, &none, FILLED_NOW));
     assert_in_range(entry->served.retry, clock_realtime() + 5 * USEC_PER_SEC - PATIENCE,
                     clock_realtime() + 5 * USEC_PER_SEC);
     plan.is_retry = false;
-    assert_true(registry_publish(entry, &plan, NULL, FILLED_NOW));
+    assert_true(registry_publish(entry, &plan, &none, FILLED_NOW));
 
     /* A token, once. */
     registry_put(&fixture->registry, entry, filled_record("a", "t"), true);
-    assert_false(registry_publish(entry, &plan, NULL, FILLED_NOW));
+    assert_false(registry_publish(entry, &plan, &none, FILLED_NOW));
     registry_committed(&fixture->registry, filled_begin_commit(fixture));
-    assert_true(registry_publish(entry, &plan, NULL, FILLED_NOW));
-    assert_false(registry_publish(entry, &plan, NULL, FILLED_NOW));
+    assert_true(registry_publish(entry, &plan, &none, FILLED_NOW));
+    assert_false(registry_publish(entry, &plan, &none, FILLED_NOW));
 
     /* What the record says. */
     record = filled_record("a", "t");
     record->verified = 7;
     record->attempts = 3;
     registry_put(&fixture->registry, entry, record, false);
-    assert_true(registry_publish(entry, &plan, NULL, FILLED_NOW));
+    assert_true(registry_publish(entry, &plan, &none, FILLED_NOW));
     assert_int_equal(entry->served.verified, 7);
     assert_int_equal(entry->served.attempts, 3);
-    assert_false(registry_publish(entry, &plan, NULL, FILLED_NOW));
+    assert_false(registry_publish(entry, &plan, &none, FILLED_NOW));
 }
 
 static void test_count(void **state)

@@ -136,7 +136,8 @@ static void test_empty(void **state)
 
 static const char document_full[] =
     "{\"version\":1,\"key\":\"" KEY "\",\"pauses\":[{\"account\":\"default\",\"attempts\":3,"
-    "\"delayUSec\":5000000,\"retryUSec\":1700000000000000},{\"account\":\"b\",\"attempts\":0,"
+    "\"delayUSec\":5000000,\"retryUSec\":1700000000000000,\"problem\":\"no \\\"network\\\"\","
+    "\"kind\":\"unreachable\",\"sinceUSec\":1600000000000000},{\"account\":\"b\",\"attempts\":0,"
     "\"delayUSec\":0,\"retryUSec\":0}],\"records\":[{\"name\":\"a\",\"id\":1,\"token\":\"t+/=\"},"
     "{\"name\":\"b\",\"intentUSec\":7}]}";
 
@@ -154,7 +155,12 @@ static void test_round_trip(void **state)
     assert_int_equal(got->pauses[0].attempts, 3);
     assert_int_equal(got->pauses[0].delay, 5 * USEC_PER_SEC);
     assert_int_equal(got->pauses[0].retry, 1700000000000000);
+    assert_string_equal(got->pauses[0].problem, "no \"network\"");
+    assert_int_equal(got->pauses[0].trouble, TROUBLE_UNREACHABLE);
+    assert_int_equal(got->pauses[0].since, 1600000000000000);
     assert_string_equal(got->pauses[1].account, "b");
+    assert_null(got->pauses[1].problem);
+    assert_int_equal(got->pauses[1].trouble, TROUBLE_NONE);
     assert_int_equal(got->n_records, 2);
     assert_string_equal(got->records[0]->name, "a");
     assert_string_equal(secret_reveal(got->records[0]->token), "t+/=");
