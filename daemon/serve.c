@@ -129,6 +129,93 @@ static bool serve_find_orphan(void *userdata, size_t i, ServedOrphan *ret_orphan
     return true;
 }
 
+/* A moment of the boot-time clock as one of the realtime clock. */
+static usec_t serve_realtime(usec_t moment)
+{
+    usec_t now = clock_boottime(), realtime = clock_realtime();
+
+    return moment > now ? clock_add(realtime, moment - now) : realtime;
+}
+
+/* ---- what is wrong beyond single instances: a place a function, and behind those a place an account ---- */
+
+static void serve_find_store_trouble(const Serve *serve, ServedTrouble *trouble)
+{
+    const Reconciler *reconciler = serve->reconciler;
+
+    if (!reconciler->store_problem)
+        return;
+    *trouble = (ServedTrouble){
+        .trouble = reconciler->store_trouble,
+        .problem = reconciler->store_problem,
+        .since = reconciler->store_since,
+        .retry = serve_realtime(reconciler->store_retry),
+    };
+}
+
+static void serve_find_settings_trouble(const Serve *serve, ServedTrouble *trouble)
+{
+    const Settings *settings = &serve->registry->config->settings;
+
+    if (!settings->problem)
+        return;
+    *trouble = (ServedTrouble){
+        .trouble = settings->trouble,
+        .problem = settings->problem,
+        .is_private = true,
+    };
+}
+
+static void serve_find_no_account(const Serve *serve, ServedTrouble *trouble)
+{
+    if (serve->registry->config->n_accounts > 0)
+        return;
+    *trouble = (ServedTrouble){
+        .trouble = TROUBLE_NO_ACCOUNT,
+        .problem = "no account is declared",
+    };
+}
+
+static void (*const serve_places[])(const Serve *serve, ServedTrouble *trouble) = {
+    serve_find_store_trouble,
+    serve_find_settings_trouble,
+    serve_find_no_account,
+};
+
+static void serve_find_account_trouble(const Serve *serve, const Account *account,
+                                       ServedTrouble *trouble)
+{
+    const Gate *gate = gates_find(serve->reconciler->gates, account);
+
+    *trouble = (ServedTrouble){.account = account->name, .is_private = true};
+    if (account->problem) {
+        trouble->trouble = account->trouble;
+        trouble->problem = account->problem;
+    } else if (gate && gate->is_paused && gate->problem) {
+        trouble->trouble = gate->trouble;
+        trouble->problem = gate->problem;
+        trouble->since = gate->since;
+        trouble->retry = gate->task ? 0 : serve_realtime(gate->until);
+    }
+}
+
+static bool serve_find_trouble(void *userdata, size_t i, ServedTrouble *ret_trouble)
+{
+    const Serve *serve = userdata;
+    const Config *config = serve->registry->config;
+
+    *ret_trouble = (ServedTrouble){};
+    if (i < N_ELEMENTS(serve_places)) {
+        serve_places[i](serve, ret_trouble);
+        return true;
+    }
+    i -= N_ELEMENTS(serve_places);
+    if (i >= config->n_accounts)
+        return false;
+    serve_find_account_trouble(serve, config->accounts[i], ret_trouble);
+    return true;
+}
+
 const ServerOperations serve_operations = {
     .find = serve_find,
     .next = serve_next,
@@ -140,6 +227,7 @@ const ServerOperations serve_operations = {
     .find_description = serve_find_description,
     .forget_description = serve_forget_description,
     .find_orphan = serve_find_orphan,
+    .find_trouble = serve_find_trouble,
 };
 
 /* By way of the directory's descriptor, since a path below --root may be longer than an address. */

@@ -261,6 +261,8 @@ static int credential_arm(Credential *credential)
         .tv_usec = (suseconds_t)(left % USEC_PER_SEC),
     };
 
+    credential->wait.begin = credential->since;
+    credential->wait.end = deadline;
     if (event_get_events(credential->event) != events &&
         (event_del(credential->event) < 0 ||
          event_assign(credential->event, credential->owner->base, credential->fd, events,
@@ -363,6 +365,8 @@ static int credential_begin_wait(Credential *credential)
         .timeout = WAIT_MAX_USEC,
     };
 
+    credential->wait.unit = credential->name.unit;
+    credential->wait.credential = credential->name.id;
     return wait_begin(&credential->wait, &call, &credential->owner->quota, credential->since);
 }
 

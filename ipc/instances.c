@@ -29,6 +29,14 @@ static void instances_write_problem(JsonWriter *json, const Served *served)
         instances_write_text(json, "problem", served->problem);
 }
 
+static void instances_write_kind(JsonWriter *json, const Served *served)
+{
+    if (!served->problem || served->trouble == TROUBLE_NONE)
+        return;
+    instances_write_text(json, "problemKind", trouble_name(served->trouble));
+    instances_write_time(json, "problemSinceUSec", served->trouble_since);
+}
+
 /* ---- without a token ---- */
 
 static int instances_answer_not_ready(Call *call)
@@ -173,6 +181,7 @@ void instances_write(JsonWriter *json, const Served *served)
     json_writer_key(json, "attempts");
     json_writer_uint(json, served->attempts);
     instances_write_problem(json, served);
+    instances_write_kind(json, served);
     json_writer_close_object(json);
 }
 

@@ -13,6 +13,7 @@
 #include "ipc/interface.h"
 #include "ipc/operate.h"
 #include "ipc/service.h"
+#include "ipc/status.h"
 #include "ipc/watch.h"
 
 #define METHOD_PARAMETER_INSTANCE                                                                  \
@@ -52,6 +53,8 @@ static const Method methods_table[] = {
      METHOD_ROOT, .answer = operate_list_orphans, .operation = METHOD_OPERATION(find_orphan)},
     {"io.elementd.DescribeElement", {{"element", METHOD_TEXT, false}, {"account", METHOD_TEXT, true}},
      METHOD_ROOT, .answer = describe_element, .operation = METHOD_OPERATION(describe)},
+    {"io.elementd.GetStatus", {},
+     METHOD_ANYBODY, .answer = status_get, .operation = METHOD_OPERATION(find_trouble)},
     {"org.varlink.service.GetInfo", {},
      METHOD_ANYBODY, .answer = service_get_info},
     {"org.varlink.service.GetInterfaceDescription", {{"interface", METHOD_TEXT, false}},

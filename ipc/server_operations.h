@@ -75,6 +75,16 @@ typedef struct ServedDescription {
     usec_t retry;        /* likewise; realtime, 0: not known */
 } ServedDescription;
 
+/* What is wrong beyond single instances. All is borrowed from the daemon, until the next turn of the loop. */
+typedef struct ServedTrouble {
+    Trouble trouble;     /* TROUBLE_NONE: nothing */
+    const char *account; /* whose it is, or NULL */
+    const char *problem;
+    usec_t since;    /* realtime, 0: not known */
+    usec_t retry;    /* realtime, 0: none due */
+    bool is_private; /* for root alone */
+} ServedTrouble;
+
 /* Called on the loop; none may block or call back into the server, not even by a change that it makes. */
 typedef struct ServerOperations {
     /* The instance of that name (`size` bytes, not NUL-terminated), or NULL. */
@@ -115,4 +125,7 @@ typedef struct ServerOperations {
 
     /* The i-th orphan, in a fixed order while the loop does not turn. False at the end. */
     bool (*find_orphan)(void *userdata, size_t i, ServedOrphan *ret_orphan);
+
+    /* What may be wrong at the i-th place where something may be. False at the end. */
+    bool (*find_trouble)(void *userdata, size_t i, ServedTrouble *ret_trouble);
 } ServerOperations;

@@ -18,7 +18,10 @@ int wait_begin(Wait *wait, const Call *call, Quota *quota, usec_t now)
     wait->deadline = call->is_watch || call->is_list ? USEC_INFINITY
                                                      : clock_add(now, call->timeout);
     wait->is_active = true;
-    TAILQ_INSERT_TAIL(call->queue, wait, link);
+    if (wait->unit)
+        TAILQ_INSERT_HEAD(call->queue, wait, link);
+    else
+        TAILQ_INSERT_TAIL(call->queue, wait, link);
     return 0;
 }
 

@@ -19,11 +19,17 @@ struct Wait {
     QuotaCharge charge;
     bool is_active;
 
+    /* For a unit that waits for a credential, all borrowed while it is active; NULL: a call waits. */
+    const char *unit;
+    const char *credential;
+    usec_t begin; /* of the unit's wait, and when it will be over; boot-time clock */
+    usec_t end;
+
     /* What it waits for has changed, or goes: set by whoever embeds the wait. May end and free it, but no other. */
     void (*on_change)(Wait *wait);
 };
 
-/* Waits in `call->queue`, on behalf of `call->peer`. 0, QUOTA_E_* or -ENOMEM. */
+/* Waits in `call->queue`, units before all others, on behalf of `call->peer`. 0, QUOTA_E_* or -ENOMEM. */
 int wait_begin(Wait *wait, const Call *call, Quota *quota, usec_t now);
 
 /* Waits no more. Fine on one that is not active. */

@@ -47,6 +47,8 @@ static const AnswerMember answer_instance_members[] = {
     {"retryUSec", ANSWER_COUNT, true, offsetof(elementd_instance, retry_usec)},
     {"attempts", ANSWER_COUNT, false, offsetof(elementd_instance, attempts)},
     {"problem", ANSWER_TEXT, true, offsetof(elementd_instance, problem)},
+    {"problemKind", ANSWER_TEXT, true, offsetof(elementd_instance, problem_kind)},
+    {"problemSinceUSec", ANSWER_COUNT, true, offsetof(elementd_instance, problem_since_usec)},
 };
 
 static const AnswerMember answer_problem_members[] = {

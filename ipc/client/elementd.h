@@ -142,6 +142,9 @@ typedef struct elementd_instance {
     uint64_t retry_usec;    /* when the next try is due; 0: none is */
     uint64_t attempts;      /* tries in this state */
     const char *problem;    /* what is wrong, in words; NULL: nothing */
+    const char *
+        problem_kind; /* which sort of thing: "unreachable", "missingKeys", ...; see io.elementd(7); or NULL */
+    uint64_t problem_since_usec; /* when that began to go wrong; 0: not known */
 } elementd_instance;
 
 typedef struct elementd_instances elementd_instances;

@@ -111,6 +111,16 @@ static bool backend_find_orphan(void *userdata, size_t i, ServedOrphan *ret_orph
     return true;
 }
 
+static bool backend_find_trouble(void *userdata, size_t i, ServedTrouble *ret_trouble)
+{
+    Backend *backend = userdata;
+
+    if (i >= backend->n_troubles)
+        return false;
+    *ret_trouble = backend->troubles[i];
+    return true;
+}
+
 const ServerOperations backend_operations = {
     .find = backend_find,
     .next = backend_next,
@@ -122,6 +132,7 @@ const ServerOperations backend_operations = {
     .describe = backend_describe,
     .find_description = backend_find_description,
     .forget_description = backend_forget_description,
+    .find_trouble = backend_find_trouble,
 };
 
 void backend_init(Backend *backend)

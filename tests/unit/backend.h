@@ -48,6 +48,8 @@ typedef struct Backend {
     ServedReload reload; /* what comes of each */
     const ServedOrphan *orphans;
     size_t n_orphans;
+    const ServedTrouble *troubles;
+    size_t n_troubles;
 } Backend;
 
 /* For ServerOperations; userdata is the Backend. */

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/trouble.h"
 
 static void test_find(void **state)
 {
@@ -55,11 +56,30 @@ static void test_comments_stand_between_symbols(void **state)
     }
 }
 
+/* Each kind of problem is described, and no other. */
+static void test_kinds_of_problems(void **state)
+{
+    const char *type = strstr(interface_find("io.elementd", 11)->text, "\ntype ProblemKind (\n");
+    unsigned n = 0;
+
+    (void)state;
+    assert_non_null(type);
+    type = strchr(type + 1, '\n') + 1;
+    while (*type == ' ') {
+        size_t size = strcspn(type += 2, ",\n");
+
+        assert_int_equal(trouble_find(type, size), TROUBLE_OTHER + n++);
+        type = strchr(type, '\n') + 1;
+    }
+    assert_int_equal(n, TROUBLE_N - TROUBLE_OTHER);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_kinds_of_problems),
         cmocka_unit_test(test_comments_stand_between_symbols),
     };
 

@@ -479,6 +479,66 @@ static void test_orphans(void **state)
                "8", "replaced") "," ORPHAN("9", "duplicate") "," ORPHAN("10", "unclaimed") "]}}");
 }
 
+/* One message was written with a unit that waits since about `since`, for `span`. */
+static void expect_unit(const char *head, usec_t since, usec_t span)
+{
+    const char *text = buffer_data(&fixture.session.unsent);
+    unsigned long long told_since, told_until;
+
+    assert_int_equal(strncmp(text, head, strlen(head)), 0);
+    assert_int_equal(sscanf(text + strlen(head), "\"sinceUSec\":%llu,\"untilUSec\":%llu}]}}",
+                            &told_since, &told_until),
+                     2);
+    assert_in_range(told_since, since, since + 10 * USEC_PER_SEC);
+    assert_in_range(told_until - told_since, span - 1000, span + 1000);
+    buffer_consume(&fixture.session.unsent, strlen(text) + 1);
+    expect_nothing();
+}
+
+/* Of accounts and settings root alone is told, and of units whoever may see the instance. */
+static void test_status(void **state)
+{
+    static const ServedTrouble troubles[] = {
+        {},
+        {.trouble = TROUBLE_DISK_FULL, .problem = "full", .since = 5, .retry = 6},
+        {.trouble = TROUBLE_SECRETS_REFUSED,
+         .account = "default",
+         .problem = "no",
+         .is_private = true},
+    };
+    const usec_t begin = clock_boottime() - USEC_PER_SEC;
+    Wait waits[3] = {
+        {.unit = "a.service", .credential = "x", .begin = begin, .end = begin + 60 * USEC_PER_SEC},
+        {.unit = "b.service", .credential = "y", .begin = begin, .end = begin},
+        {.unit = NULL},
+    };
+    Served *x = backend_add(&fixture.backend, "x", "user:1000", NULL);
+    Served *y = backend_add(&fixture.backend, "y", "user:2000", NULL);
+
+    (void)state;
+    fixture.backend.troubles = troubles;
+    fixture.backend.n_troubles = N_ELEMENTS(troubles);
+    feed(CALL("io.elementd.GetStatus", ""));
+#define FULL "{\"kind\":\"diskFull\",\"problem\":\"full\",\"sinceUSec\":5,\"retryUSec\":6}"
+    expect("{\"parameters\":{\"troubles\":[" FULL "],\"waitingUnits\":[]}}");
+    TAILQ_INSERT_TAIL(&x->waits, &waits[0], link);
+    TAILQ_INSERT_TAIL(&x->waits, &waits[2], link);
+    TAILQ_INSERT_TAIL(&y->waits, &waits[1], link);
+    feed(CALL("io.elementd.GetStatus", ""));
+    expect_unit(
+        "{\"parameters\":{\"troubles\":[" FULL
+        "],\"waitingUnits\":[{\"unit\":\"a.service\",\"credential\":\"x\",\"instance\":\"x\",",
+        clock_realtime() - 2 * USEC_PER_SEC, 60 * USEC_PER_SEC);
+    TAILQ_REMOVE(&x->waits, &waits[0], link);
+    TAILQ_REMOVE(&x->waits, &waits[2], link);
+    TAILQ_REMOVE(&y->waits, &waits[1], link);
+    fixture.peer.uid = 0;
+    feed(CALL("io.elementd.GetStatus", ""));
+    expect("{\"parameters\":{\"troubles\":[" FULL
+           ",{\"kind\":\"secretsRefused\",\"account\":\"default\",\"problem\":\"no\"}],"
+           "\"waitingUnits\":[]}}");
+}
+
 /* ---- reloading ---- */
 
 #define RELOAD   CALL("io.elementd.Reload", "")
@@ -765,6 +825,8 @@ static void test_list(void **state)
     broken->retry = 7;
     broken->attempts = 3;
     broken->problem = "bad \"quotes\"";
+    broken->trouble = TROUBLE_CONFIGURATION;
+    broken->trouble_since = 9;
     feed(CALL("io.elementd.ListInstances", ""));
 #define MINE                                                                                         \
     "{\"name\":\"mine\",\"element\":\"jira\",\"account\":\"default\",\"state\":\"ready\",\"id\":42," \
@@ -774,7 +836,8 @@ static void test_list(void **state)
     "\"hasToken\":false,\"sinceUSec\":1000,\"attempts\":0}"
 #define BROKEN                                                                                               \
     "{\"name\":\"broken\",\"element\":\"\",\"account\":\"default\",\"state\":\"failed\",\"hasToken\":false," \
-    "\"sinceUSec\":1000,\"retryUSec\":7,\"attempts\":3,\"problem\":\"bad \\\"quotes\\\"\"}"
+    "\"sinceUSec\":1000,\"retryUSec\":7,\"attempts\":3,\"problem\":\"bad \\\"quotes\\\"\","                  \
+    "\"problemKind\":\"configuration\",\"problemSinceUSec\":9}"
     expect("{\"parameters\":{\"instances\":[" MINE "," PENDING("header") "," BROKEN "]}}");
     fixture.peer.uid = 0;
     feed(CALL("io.elementd.ListInstances", ""));
@@ -1719,6 +1782,7 @@ int main(void)
         TEST(test_oneway_effects),
         TEST(test_missing_operations),
         TEST(test_orphans),
+        TEST(test_status),
         TEST(test_reload),
         TEST(test_reload_fails),
         TEST(test_reload_not_over),
