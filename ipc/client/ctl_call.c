@@ -57,7 +57,7 @@ int ctl_call_try(const Ctl *ctl, const char *method, const char *instance,
 
     *ret_daemon = NULL;
     *ret_reply = (CtlReply){};
-    r = ctl_failure_try_connect(ctl, ret_daemon);
+    r = ctl_failure_open(ctl, ret_daemon);
     if (r == 0)
         r = ctl_call_write(&parameters, instance, write, userdata);
     if (r == 0)
@@ -75,6 +75,15 @@ CtlStatus ctl_call_with(const Ctl *ctl, const char *method, const char *instance
     if (r == 0)
         return CTL_OK;
     return ctl_failure_report(ctl, daemon, r, daemon ? instance : NULL, NULL);
+}
+
+int ctl_call_on(elementd *daemon, const char *method, CtlReply *ret_reply)
+{
+    int r;
+
+    *ret_reply = (CtlReply){};
+    r = elementd_call(daemon, method, NULL, 0, &ret_reply->text);
+    return r == 0 ? ctl_call_parse(ret_reply) : r;
 }
 
 void ctl_reply_deinit(CtlReply *reply)

@@ -15,8 +15,6 @@ typedef struct CtlReply {
     JsonValue *parameters; /* an object, in `arena` */
 } CtlReply;
 
-DEFINE_FREEP(elementd, elementd_close)
-
 /*
  * Connects and calls `method`, with `instance` unless it is NULL; the method itself may take `timeout`. CTL_OK, or what
  * was said. Fine to deinit after either.
@@ -36,6 +34,9 @@ CtlStatus ctl_call_with(const Ctl *ctl, const char *method, const char *instance
 int ctl_call_try(const Ctl *ctl, const char *method, const char *instance,
                  void (*write)(JsonWriter *json, const void *userdata), const void *userdata,
                  usec_t timeout, elementd **ret_daemon, CtlReply *ret_reply);
+
+/* The same without a word about what went wrong, on a connection that there is. 0, -errno, or any ELEMENTD_E_*. */
+int ctl_call_on(elementd *daemon, const char *method, CtlReply *ret_reply);
 
 void ctl_reply_deinit(CtlReply *reply);
 

@@ -15,7 +15,7 @@ static const CtlCommand ctl_commands_table[] = {
      "print the whole value of its Authorization header"},
     {"list", "", 0, 0, CTL_ASKING, ctl_list, "list the instances that you may use"},
     {"status", "[NAME]", 0, 1, CTL_ASKING, ctl_status,
-     "show what is not ready and why, or one instance"},
+     "say what is wrong and what to do, of all or one"},
     {"watch", "[NAME]", 0, 1, CTL_ASKING, ctl_watch,
      "print a line for each change, until interrupted"},
     {"wait", "[NAME...]", 0, SIZE_MAX, CTL_OPTION_ROOT | CTL_OPTION_SOCKET | CTL_OPTION_TIMEOUT,

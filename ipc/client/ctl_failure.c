@@ -36,20 +36,35 @@ static void ctl_failure_print(const char *begin, const char *text)
     (void)fprintf(stderr, "%.*s\n", (int)buffer_size(&line), buffer_data(&line));
 }
 
-void ctl_failure_say(const char *format, ...)
+static void ctl_failure_print_list(const char *begin, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
+static void ctl_failure_print_list(const char *begin, const char *format, va_list arguments)
 {
     _cleanup_(freep) char *text = NULL;
+
+    if (vasprintf(&text, format, arguments) < 0)
+        text = NULL;
+    else
+        ctl_failure_print(begin, text);
+}
+
+void ctl_failure_say(const char *format, ...)
+{
     va_list arguments;
-    int n;
 
     va_start(arguments, format);
-    n = vasprintf(&text, format, arguments);
+    ctl_failure_print_list("elementctl: ", format, arguments);
     va_end(arguments);
-    if (n < 0) {
-        text = NULL;
-        return;
-    }
-    ctl_failure_print("elementctl: ", text);
+}
+
+void ctl_failure_advise(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    ctl_failure_print_list("    to do: ", format, arguments);
+    va_end(arguments);
 }
 
 /* As elementd --check has them, a line each. */
@@ -73,23 +88,21 @@ static const char *ctl_failure_root(const Ctl *ctl)
     return ctl->options.root ? ctl->options.root : "";
 }
 
-/* "DIR/elementd/instances.d/NAME.json", the one that counts; the caller frees, NULL without memory. */
-static char *ctl_failure_file(const Ctl *ctl, const char *instance)
+char *ctl_failure_file(const Ctl *ctl, const char *folder, const char *name)
 {
     static const char *const trees[] = {"/etc", "/run", "/usr/lib"};
     char *file;
 
     for (size_t i = 0; i < N_ELEMENTS(trees); i++) {
-        if (asprintf(&file, "%s%s/elementd/instances.d/%s.json", ctl_failure_root(ctl), trees[i],
-                     instance) < 0)
+        if (asprintf(&file, "%s%s/elementd/%s%s.json", ctl_failure_root(ctl), trees[i], folder,
+                     name) < 0)
             return NULL;
         if (faccessat(AT_FDCWD, file, F_OK, AT_EACCESS) == 0)
             return file;
         free(file);
     }
     /* It may well be there, where we may not look. */
-    return asprintf(&file, "%s/etc/elementd/instances.d/%s.json", ctl_failure_root(ctl), instance) <
-                   0
+    return asprintf(&file, "%s/etc/elementd/%s%s.json", ctl_failure_root(ctl), folder, name) < 0
                ? NULL
                : file;
 }
@@ -126,14 +139,13 @@ static int ctl_failure_no_daemon(const Ctl *ctl, const CtlFailure *failure, Buff
 {
     int r;
 
-    (void)failure;
     r = buffer_printf(words, "elementd is not running (%s ",
                       ctl_failure_has_socket(ctl) ? "nobody listens at" : "no socket at");
     if (r == 0)
         r = ctl_failure_append_socket(ctl, words);
     if (r == 0)
         r = buffer_append_string(words, ")");
-    if (r != 0 || ctl->options.socket)
+    if (r != 0 || ctl->options.socket || failure->is_cause_alone)
         return r;
     if (ctl->options.root)
         return buffer_printf(words, "; start it: elementd --root=%s", ctl->options.root);
@@ -143,16 +155,15 @@ static int ctl_failure_no_daemon(const Ctl *ctl, const CtlFailure *failure, Buff
 static int ctl_failure_timeout(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
 {
     (void)ctl;
-    (void)failure;
-    return buffer_append_string(words, "elementd does not answer; see: systemctl status elementd");
+    return buffer_printf(words, "elementd does not answer%s",
+                         failure->is_cause_alone ? "" : "; see: systemctl status elementd");
 }
 
 static int ctl_failure_closed(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
 {
     (void)ctl;
-    (void)failure;
-    return buffer_append_string(
-        words, "elementd ended the connection without an answer; see: journalctl -u elementd");
+    return buffer_printf(words, "elementd ended the connection without an answer%s",
+                         failure->is_cause_alone ? "" : "; see: journalctl -u elementd");
 }
 
 static int ctl_failure_protocol(const Ctl *ctl, const CtlFailure *failure, Buffer *words)
@@ -227,7 +238,7 @@ static int ctl_failure_denied(const Ctl *ctl, const CtlFailure *failure, Buffer 
         return buffer_printf(words, "may not do that, but root may; try: sudo elementctl %s%s%s",
                              ctl->command, failure->instance ? " " : "",
                              failure->instance ? failure->instance : "");
-    file = ctl_failure_file(ctl, failure->instance);
+    file = ctl_failure_file(ctl, "instances.d/", failure->instance);
     if (!file)
         return -ENOMEM;
     if (buffer_size(&user) == 0 && (r = buffer_printf(&user, "%u", uid)) != 0)
@@ -311,7 +322,7 @@ CtlStatus ctl_failure_report(const Ctl *ctl, const elementd *daemon, int error,
                                  right);
 }
 
-int ctl_failure_try_connect(const Ctl *ctl, elementd **ret_daemon)
+int ctl_failure_open(const Ctl *ctl, elementd **ret_daemon)
 {
     if (ctl->options.socket)
         return elementd_open(ctl->options.socket, ret_daemon);
@@ -320,7 +331,7 @@ int ctl_failure_try_connect(const Ctl *ctl, elementd **ret_daemon)
 
 CtlStatus ctl_failure_connect(const Ctl *ctl, elementd **ret_daemon)
 {
-    int r = ctl_failure_try_connect(ctl, ret_daemon);
+    int r = ctl_failure_open(ctl, ret_daemon);
 
     return r == 0 ? CTL_OK : ctl_failure_report(ctl, NULL, r, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  * Failures in words: what is wrong, and the command to type next. To stderr, a line each, safe for a terminal.
  */
 
+#include "base/cleanup.h"
 #include "ipc/client/ctl.h"
 
 /* Something that an instance's file gives to those that it lists. */
@@ -21,7 +22,14 @@ typedef struct CtlFailure {
     const char *instance;          /* that was asked about, or NULL */
     const CtlFailureRight *right;  /* that was asked for, or NULL */
     usec_t now;                    /* realtime */
+    bool is_cause_alone;           /* without the next command, where there was no connection */
 } CtlFailure;
+
+/*
+ * "DIR/elementd/FOLDER/NAME.json", the one that counts; `folder` is "" or ends with a slash. The caller frees; NULL without
+ * memory.
+ */
+char *ctl_failure_file(const Ctl *ctl, const char *folder, const char *name);
 
 /* The exit status of a library's outcome. */
 CtlStatus ctl_failure_status(int error);
@@ -40,8 +48,13 @@ CtlStatus ctl_failure_report_of(const Ctl *ctl, const elementd_error *details, i
 /* "elementctl: …", any words. */
 void ctl_failure_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Connects to the daemon that the options name; the library's outcome, of which nothing is said. */
-int ctl_failure_try_connect(const Ctl *ctl, elementd **ret_daemon);
+/* "    to do: …", below what was said. */
+void ctl_failure_advise(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same; CTL_OK, or what was said. */
+DEFINE_FREEP(elementd, elementd_close)
+
+/* Connects to the daemon that the options name. As elementd_open(). */
+int ctl_failure_open(const Ctl *ctl, elementd **ret_daemon);
+
+/* Connects to the daemon that the options name; CTL_OK, or what was said. */
 CtlStatus ctl_failure_connect(const Ctl *ctl, elementd **ret_daemon);

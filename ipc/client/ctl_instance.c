@@ -115,9 +115,8 @@ static void ctl_instance_write_time(JsonWriter *json, const char *key, uint64_t 
     json_writer_uint(json, time);
 }
 
-void ctl_instance_write(JsonWriter *json, const elementd_instance *instance)
+void ctl_instance_write_members(JsonWriter *json, const elementd_instance *instance)
 {
-    json_writer_open_object(json);
     ctl_instance_write_text(json, "name", instance->name);
     ctl_instance_write_text(json, "element", instance->element);
     ctl_instance_write_text(json, "account", instance->account);
@@ -136,5 +135,14 @@ void ctl_instance_write(JsonWriter *json, const elementd_instance *instance)
     json_writer_uint(json, instance->attempts);
     if (instance->problem)
         ctl_instance_write_text(json, "problem", instance->problem);
+    if (instance->problem_kind)
+        ctl_instance_write_text(json, "problemKind", instance->problem_kind);
+    ctl_instance_write_time(json, "problemSinceUSec", instance->problem_since_usec);
+}
+
+void ctl_instance_write(JsonWriter *json, const elementd_instance *instance)
+{
+    json_writer_open_object(json);
+    ctl_instance_write_members(json, instance);
     json_writer_close_object(json);
 }

@@ -32,6 +32,9 @@ const char *ctl_instances_none(void);
 /* As the daemon's own interface has it: ipc/io.elementd.varlink. */
 void ctl_instance_write(JsonWriter *json, const elementd_instance *instance);
 
+/* The same into an object that is open. */
+void ctl_instance_write_members(JsonWriter *json, const elementd_instance *instance);
+
 bool ctl_instance_is_ready(const elementd_instance *instance);
 
 /* Of a state; a word that this version does not know has none. */

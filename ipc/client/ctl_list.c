@@ -10,8 +10,6 @@
 #include "ipc/client/ctl_table.h"
 #include "ipc/client/ctl_time.h"
 
-DEFINE_FREEP(elementd, elementd_close)
-
 static const char *const ctl_list_titles[] = {
     "NAME", "STATE", "TOKEN", "ELEMENT", "ACCOUNT", "ID", "VERIFIED", "PROBLEM",
 };

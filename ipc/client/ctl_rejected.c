@@ -13,8 +13,6 @@
 #include "base/limits.h"
 #include "ipc/client/ctl_failure.h"
 
-DEFINE_FREEP(elementd, elementd_close)
-
 /* Whether the first line is there, up to its end; *ret_size is its length. */
 static bool ctl_rejected_has_line(const Buffer *line, size_t *ret_size)
 {

@@ -1,17 +1,17 @@
 /*
- * elementctl status: how all instances are, or everything about one.
+ * elementctl status: how all instances are, or everything about one; what is wrong, and what to do about it.
+ *
+ * Its exit status is that of the worst that it tells of, so that it may be asked by what watches over a host.
  */
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "ipc/client/ctl_diagnosis.h"
 #include "ipc/client/ctl_failure.h"
 #include "ipc/client/ctl_instance.h"
-#include "ipc/client/ctl_table.h"
 #include "ipc/client/ctl_time.h"
-
-DEFINE_FREEP(elementd, elementd_close)
 
 /* ---- one ---- */
 
@@ -60,16 +60,6 @@ static void ctl_status_print_one(CtlOutput *output, const elementd_instance *ins
     ctl_status_print_token(output, instance, now);
     ctl_status_label(output, "attempts");
     ctl_output_printf(output, "%" PRIu64 "\n", instance->attempts);
-    if (instance->retry_usec > 0) {
-        ctl_time_format_due(instance->retry_usec, now, when);
-        ctl_status_label(output, "next try");
-        ctl_output_printf(output, "%s\n", when);
-    }
-    if (instance->problem) {
-        ctl_status_label(output, "problem");
-        ctl_output_text(output, instance->problem, CTL_COLOUR_NONE);
-        ctl_output_printf(output, "\n");
-    }
 }
 
 /* ---- all ---- */
@@ -103,21 +93,6 @@ static size_t ctl_status_count(const CtlInstances *instances,
     return n;
 }
 
-static const char *const ctl_status_titles[] = {"NAME", "STATE", "TOKEN", "NEXT TRY", "PROBLEM"};
-
-static void ctl_status_add(CtlTable *table, const elementd_instance *instance, usec_t now)
-{
-    char when[CTL_TIME_SIZE] = "";
-
-    if (instance->retry_usec > 0)
-        ctl_time_format_due(instance->retry_usec, now, when);
-    ctl_table_add(table, instance->name, CTL_COLOUR_NONE);
-    ctl_table_add(table, instance->state, ctl_instance_colour(instance->state));
-    ctl_table_add(table, instance->has_token ? "yes" : "no", CTL_COLOUR_NONE);
-    ctl_table_add(table, when, CTL_COLOUR_NONE);
-    ctl_table_add(table, instance->problem, CTL_COLOUR_NONE);
-}
-
 static void ctl_status_print_counts(CtlOutput *output, const CtlInstances *instances)
 {
     CtlStatusCount counts[CTL_STATUS_STATES_MAX];
@@ -132,30 +107,26 @@ static void ctl_status_print_counts(CtlOutput *output, const CtlInstances *insta
     ctl_output_printf(output, "\n\n");
 }
 
-static void ctl_status_print_all(const Ctl *ctl, CtlOutput *output, const CtlInstances *instances)
+static void ctl_status_print_all(const Ctl *ctl, CtlOutput *output, const CtlDiagnosis *diagnosis)
 {
-    _cleanup_(ctl_table_deinit) CtlTable table;
-    usec_t now = clock_realtime();
+    const CtlInstances *instances = diagnosis->instances;
+    bool is_well = diagnosis->n_troubles == 0 && diagnosis->n_busy == 0;
 
-    ctl_table_init(&table, ctl_status_titles, N_ELEMENTS(ctl_status_titles));
-    for (size_t i = 0; i < instances->n_rows; i++)
-        if (!ctl_instance_is_ready(instances->rows[i]))
-            ctl_status_add(&table, instances->rows[i], now);
-    if (instances->n_rows == 0) {
-        ctl_output_printf(output, "%s\n", ctl_instances_none());
-    } else if (table.n_cells == 0 && instances->n_rows == 1) {
-        ctl_output_printf(output, "the only instance is ready\n");
-    } else if (table.n_cells == 0) {
-        ctl_output_printf(output, "all %zu instances are ready\n", instances->n_rows);
-    } else {
+    if (instances->n_rows == 0)
+        ctl_output_printf(output, "%s\n%s", ctl_instances_none(), is_well ? "" : "\n");
+    else if (!is_well)
         ctl_status_print_counts(output, instances);
-        ctl_table_print(&table, ctl->width, output);
-    }
+    else if (instances->n_rows == 1)
+        ctl_output_printf(output, "the only instance is ready\n");
+    else
+        ctl_output_printf(output, "all %zu instances are ready\n", instances->n_rows);
+    ctl_diagnosis_print(ctl, diagnosis, output);
 }
 
-/* {"total": 3, "states": {"ready": 2, "failed": 1}, "notReady": [ … ]} */
-static void ctl_status_write_all(JsonWriter *json, const CtlInstances *instances)
+/* {"total": 3, "states": {"ready": 2, "failed": 1}, "notReady": [ … ], "troubles": [ … ]} */
+static void ctl_status_write_all(const Ctl *ctl, JsonWriter *json, const CtlDiagnosis *diagnosis)
 {
+    const CtlInstances *instances = diagnosis->instances;
     CtlStatusCount counts[CTL_STATUS_STATES_MAX];
     size_t n = ctl_status_count(instances, counts);
 
@@ -175,44 +146,72 @@ static void ctl_status_write_all(JsonWriter *json, const CtlInstances *instances
         if (!ctl_instance_is_ready(instances->rows[i]))
             ctl_instance_write(json, instances->rows[i]);
     json_writer_close_array(json);
+    json_writer_key(json, "troubles");
+    ctl_diagnosis_write(ctl, diagnosis, json);
     json_writer_close_object(json);
 }
 
 /* ---- the command ---- */
 
+/* The instance as in a list, with its troubles as one more member. */
+static void ctl_status_write_one(const Ctl *ctl, JsonWriter *json, const CtlDiagnosis *diagnosis,
+                                 const elementd_instance *instance)
+{
+    json_writer_open_object(json);
+    ctl_instance_write_members(json, instance);
+    json_writer_key(json, "troubles");
+    ctl_diagnosis_write(ctl, diagnosis, json);
+    json_writer_close_object(json);
+}
+
 /* `one` is NULL for all. */
-static void ctl_status_print(const Ctl *ctl, CtlOutput *output, const CtlInstances *instances,
+static void ctl_status_print(const Ctl *ctl, CtlOutput *output, const CtlDiagnosis *diagnosis,
                              const elementd_instance *one)
 {
     JsonWriter *json;
 
     if (!ctl_options_has(&ctl->options, CTL_OPTION_JSON)) {
-        if (one)
+        if (one) {
             ctl_status_print_one(output, one, clock_realtime());
-        else
-            ctl_status_print_all(ctl, output, instances);
+            ctl_diagnosis_print_labelled(ctl, diagnosis, output);
+        } else {
+            ctl_status_print_all(ctl, output, diagnosis);
+        }
         return;
     }
     json = ctl_output_begin_json(output);
     if (one)
-        ctl_instance_write(json, one);
+        ctl_status_write_one(ctl, json, diagnosis, one);
     else
-        ctl_status_write_all(json, instances);
+        ctl_status_write_all(ctl, json, diagnosis);
     ctl_output_end_json(output);
+}
+
+static CtlStatus ctl_status_tell(const Ctl *ctl, const CtlDiagnosis *diagnosis,
+                                 const elementd_instance *one)
+{
+    _cleanup_(ctl_output_deinit) CtlOutput output;
+    CtlStatus status;
+
+    ctl_output_init(&output, ctl);
+    ctl_status_print(ctl, &output, diagnosis, one);
+    status = ctl_output_end(&output);
+    return status == CTL_OK ? ctl_diagnosis_status(diagnosis) : status;
 }
 
 CtlStatus ctl_status(const Ctl *ctl)
 {
+    _cleanup_(ctl_diagnosis_deinit) CtlDiagnosis diagnosis = {};
     _cleanup_(ctl_instances_deinit) CtlInstances instances = {};
     _cleanup_(elementd_closep) elementd *daemon = NULL;
-    _cleanup_(ctl_output_deinit) CtlOutput output;
     const elementd_instance *one = NULL;
     CtlStatus status;
+    int r;
 
-    ctl_output_init(&output, ctl);
-    status = ctl_failure_connect(ctl, &daemon);
-    if (status == CTL_OK)
-        status = ctl_instances_get(ctl, daemon, &instances);
+    r = ctl_failure_open(ctl, &daemon);
+    if (r != 0)
+        return ctl_diagnosis_no_answer(ctl, r);
+    status = ctl_instances_get(ctl, daemon, &instances);
     if (status != CTL_OK)
         return status;
     if (ctl->n_arguments > 0) {
@@ -220,6 +219,7 @@ CtlStatus ctl_status(const Ctl *ctl)
         if (!one)
             return ctl_instances_missing(ctl, daemon, ctl->arguments[0]);
     }
-    ctl_status_print(ctl, &output, &instances, one);
-    return ctl_output_end(&output);
+    r = ctl_diagnosis_make(daemon, &instances, one, &diagnosis);
+    return r == 0 ? ctl_status_tell(ctl, &diagnosis, one)
+                  : ctl_failure_report(ctl, daemon, r, NULL, NULL);
 }

@@ -1,8 +1,10 @@
 #include "ipc/client/ctl_time.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 
@@ -68,6 +70,21 @@ void ctl_time_format_due(usec_t moment, usec_t now, char ret_text[static CTL_TIM
         (void)snprintf(ret_text, CTL_TIME_SIZE, "now");
     else
         (void)snprintf(ret_text, CTL_TIME_SIZE, "in %.24s", words);
+}
+
+void ctl_time_format_moment(usec_t moment, usec_t now, char ret_text[static CTL_TIME_SIZE])
+{
+    time_t seconds = (time_t)(moment / USEC_PER_SEC), today = (time_t)(now / USEC_PER_SEC);
+    struct tm local, reference;
+    bool is_today;
+
+    if (!localtime_r(&seconds, &local) || !localtime_r(&today, &reference)) {
+        (void)snprintf(ret_text, CTL_TIME_SIZE, "@%" PRIu64, moment / USEC_PER_SEC);
+        return;
+    }
+    is_today = local.tm_year == reference.tm_year && local.tm_yday == reference.tm_yday;
+    if (strftime(ret_text, CTL_TIME_SIZE, is_today ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &local) == 0)
+        ret_text[0] = '\0';
 }
 
 void ctl_time_format_age(usec_t moment, usec_t now, char ret_text[static CTL_TIME_SIZE])

@@ -9,7 +9,6 @@
 #include "ipc/client/ctl_output.h"
 #include "ipc/client/ctl_text.h"
 
-DEFINE_FREEP(elementd, elementd_close)
 DEFINE_FREEP(char, elementd_free_secret)
 
 /* The secret and a newline. One that would not stay on its line, or would move the cursor, is not printed. */

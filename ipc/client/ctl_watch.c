@@ -10,7 +10,6 @@
 #include "ipc/client/ctl_failure.h"
 #include "ipc/client/ctl_instance.h"
 
-DEFINE_FREEP(elementd, elementd_close)
 DEFINE_FREEP(elementd_watch, elementd_watch_close)
 
 /* "12:34:56  NAME  " */

@@ -45,7 +45,7 @@ complete -c elementctl -f
 complete -c elementctl -n __elementctl_has_none -a token -d 'print the token of an instance'
 complete -c elementctl -n __elementctl_has_none -a authorization -d 'print the whole value of its Authorization header'
 complete -c elementctl -n __elementctl_has_none -a list -d 'list the instances that you may use'
-complete -c elementctl -n __elementctl_has_none -a status -d 'show what is not ready and why, or one instance'
+complete -c elementctl -n __elementctl_has_none -a status -d 'say what is wrong and what to do, of all or one'
 complete -c elementctl -n __elementctl_has_none -a watch -d 'print a line for each change, until interrupted'
 complete -c elementctl -n __elementctl_has_none -a wait -d 'wait until those, or all, have a token'
 complete -c elementctl -n __elementctl_has_none -a rejected -d 'verify a token that was refused; it is read from stdin'

@@ -36,7 +36,7 @@ _elementctl() {
         'token:print the token of an instance'
         'authorization:print the whole value of its Authorization header'
         'list:list the instances that you may use'
-        'status:show what is not ready and why, or one instance'
+        'status:say what is wrong and what to do, of all or one'
         'watch:print a line for each change, until interrupted'
         'wait:wait until those, or all, have a token'
         'rejected:verify a token that was refused; it is read from stdin'

@@ -178,8 +178,7 @@ def test_a_hostile_argument_cannot_write_to_the_terminal():
 
 # --- no daemon ---------------------------------------------------------------------
 
-@pytest.mark.parametrize("arguments", [["token", "a"], ["authorization", "a"], ["list"], ["status"], ["status", "a"]],
-                         ids=" ".join)
+@pytest.mark.parametrize("arguments", [["token", "a"], ["authorization", "a"], ["list"], ["watch"]], ids=" ".join)
 def test_no_daemon(root, arguments):
     done = run(f"--root={root}", *arguments)
     assert (done.returncode, done.stdout) == (NO_DAEMON, "")
@@ -560,13 +559,29 @@ def test_list_json(daemon):
 def test_status(daemon):
     daemon.answer = listing(*ROWS)
     done = ctl(daemon, "status")
-    assert (done.returncode, done.stderr) == (OK, "")
+    assert (done.returncode, done.stderr) == (FAILED, "")
     lines = done.stdout.splitlines()
-    assert lines[:3] == ["3 instances: 1 waiting, 1 failed, 1 ready", "", lines[2]]
-    assert lines[2].split() == ["NAME", "STATE", "TOKEN", "NEXT", "TRY", "PROBLEM"]
-    assert lines[3].startswith("alpha  waiting  yes    in 3 d 12 h  no network")
-    assert lines[4].startswith("mike   failed   no     -            a.json:1:2: ?]0;bad?")
-    assert len(lines) == 5
+    assert lines[:2] == ["3 instances: 1 waiting, 1 failed, 1 ready", ""]
+    assert lines[2].startswith("alpha: no network; next try at ") and lines[2].endswith(" (in 3 d 12 h)")
+    assert lines[4] == "mike: a.json:1:2: ?]0;bad?"
+    assert [line for line in lines[2:] if line.startswith("    to do: ")] == [lines[3], lines[5]] == [
+        f"    to do: journalctl -u elementd tells more; to try again at once: sudo elementctl retry {name}"
+        for name in ("alpha", "mike")]
+
+
+def test_status_of_troubles_that_a_later_daemon_tells_of(daemon):
+    """Of kinds that are unknown, with members that are, and without what it cannot do without."""
+    row_of_later = row("alpha", "waiting", problem="\033[2J", problemKind="ofLater", problemSinceUSec=NOW)
+    daemon.answers = {"io.elementd.ListInstances": listing(row_of_later), "io.elementd.GetStatus": {"parameters": {
+        "troubles": [{"kind": "later\033[2J", "problem": "no\033[2J", "later": [1]}, {"kind": 7}, 7, {"kind": "a"}],
+        "waitingUnits": {"unit": 7}}}}
+    done = ctl(daemon, "status")
+    assert done.returncode == NOT_READY and "\033" not in done.stdout
+    assert "elementd: no?[2J\n" in done.stdout and "alpha: ?[2J; since " in done.stdout
+    assert done.stdout.count("    to do: journalctl -u elementd tells more; ") == 2
+    for answer in {"parameters": {"troubles": 7}}, error("org.varlink.service.MethodNotFound", method="io.elementd.GetStatus"):
+        daemon.answers["io.elementd.GetStatus"] = answer
+        assert ctl(daemon, "status").stdout.count("    to do: ") == 1
 
 
 @pytest.mark.parametrize("rows, words", [([ROWS[0]], "the only instance is ready\n"),
@@ -583,16 +598,22 @@ def test_status_of_one(daemon):
         "  attempts  0"]
     lines = ctl(daemon, "status", "alpha").stdout.splitlines()
     assert lines[0] == "alpha" and lines[1].startswith("     state  waiting, for ")
-    assert lines[2:] == ["   element  jira, account default", "        id  3", "     token  served, not verified yet",
-                         "  attempts  3", "  next try  in 3 d 12 h", "   problem  no network"]
-    assert ctl(daemon, "status", "mike").stdout.splitlines()[-1] == "   problem  a.json:1:2: ?]0;bad?"
+    assert lines[2:6] == ["   element  jira, account default", "        id  3", "     token  served, not verified yet",
+                          "  attempts  3"]
+    assert lines[6].startswith("   problem  no network; next try at ") and lines[6].endswith(" (in 3 d 12 h)")
+    assert lines[7].startswith("     to do  journalctl -u elementd tells more; ") and len(lines) == 8
+    assert ctl(daemon, "status", "mike").stdout.splitlines()[-2] == "   problem  a.json:1:2: ?]0;bad?"
 
 
 def test_status_json(daemon):
     daemon.answer = listing(*ROWS)
-    assert json.loads(ctl(daemon, "status", "--json").stdout) == {
-        "total": 3, "states": {"waiting": 1, "failed": 1, "ready": 1}, "notReady": [ROWS[1], ROWS[2]]}
-    assert json.loads(ctl(daemon, "status", "zulu", "--json").stdout) == ROWS[0]
+    document = json.loads(ctl(daemon, "status", "--json").stdout)
+    first, second = document.pop("troubles")
+    assert document == {"total": 3, "states": {"waiting": 1, "failed": 1, "ready": 1}, "notReady": [ROWS[1], ROWS[2]]}
+    assert first.pop("advice").startswith("journalctl -u elementd") and second["problem"] == ROWS[2]["problem"]
+    assert first == {"kind": "other", "account": "default", "problem": "no network", "retryUSec": NOW + DAYS,
+                     "instances": ["alpha"]}
+    assert json.loads(ctl(daemon, "status", "zulu", "--json").stdout) == ROWS[0] | {"troubles": []}
 
 
 @pytest.mark.parametrize("answer, status", [(error("io.elementd.NoSuchInstance", instance="a"), NO_INSTANCE),

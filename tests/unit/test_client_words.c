@@ -7,12 +7,16 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/trouble.h"
+#include "ipc/client/ctl_advice.h"
 #include "ipc/client/ctl_failure.h"
 #include "ipc/client/ctl_output.h"
 #include "ipc/client/ctl_table.h"
@@ -389,6 +393,75 @@ static void test_failure_denied(void **state)
     assert_denied(tree, &failure, ") may not open the socket /");
 }
 
+/* ---- moments ---- */
+
+static void test_moment(void **state)
+{
+    const usec_t now = UINT64_C(1700000000) * SEC; /* 2023-11-14 22:13:20 UTC */
+    char text[CTL_TIME_SIZE];
+
+    (void)state;
+    assert_int_equal(setenv("TZ", "UTC-1", 1), 0); /* an hour ahead */
+    tzset();
+    ctl_time_format_moment(now - 60 * SEC, now, text);
+    assert_string_equal(text, "23:12:20");
+    ctl_time_format_moment(now + 3600 * SEC, now, text);
+    assert_string_equal(text, "2023-11-15 00:13:20");
+    ctl_time_format_moment(now - 365 * 86400 * SEC, now, text);
+    assert_string_equal(text, "2022-11-14 23:13:20");
+    ctl_time_format_moment(UINT64_MAX, now, text);
+    assert_true(strlen(text) > 0);
+}
+
+/* ---- advice ---- */
+
+/* What the daemon can name is known, and begins with something to do. */
+static void test_advice_for_each_kind(void **state)
+{
+    static const char *const ours[] = {CTL_ADVICE_NO_DAEMON, CTL_ADVICE_NO_ANSWER,
+                                       CTL_ADVICE_NO_PERMISSION, CTL_ADVICE_UNIT_WAITS};
+    const Ctl ctl = {};
+
+    (void)state;
+    for (size_t i = TROUBLE_OTHER; i < TROUBLE_N + N_ELEMENTS(ours); i++) {
+        _cleanup_(buffer_deinit) Buffer words = BUFFER_INIT(4096);
+        CtlSubject subject = {.kind = i < TROUBLE_N ? trouble_name((Trouble)i)
+                                                    : ours[i - TROUBLE_N]};
+
+        assert_int_equal(ctl_advice_knows(subject.kind), i != TROUBLE_OTHER);
+        assert_int_equal(ctl_advice_append(&ctl, &subject, &words), 0);
+        assert_int_equal(buffer_append(&words, "", 1), 0);
+        assert_true(strlen(buffer_data(&words)) > 20);
+        assert_null(strpbrk(buffer_data(&words), "{}\n")); /* all is filled in */
+    }
+    assert_false(ctl_advice_knows("ofALaterVersion"));
+}
+
+static void test_advice_is_filled_in(void **state)
+{
+    const Ctl ctl = {.options.root = (char *)"/r"};
+    const CtlSubject secrets = {.kind = "secretsRefused", .account = "eu"},
+                     unit = {.kind = "unitWaits", .instance = "i", .unit = "u.service"},
+                     later = {.kind = "ofALaterVersion", .instance = "i"};
+    _cleanup_(buffer_deinit) Buffer words = BUFFER_INIT(4096);
+
+    (void)state;
+    assert_int_equal(ctl_advice_append(&ctl, &secrets, &words), 0);
+    assert_int_equal(strncmp(buffer_data(&words), "edit /r/etc/elementd/accounts.d/eu.json, ", 41),
+                     0);
+    buffer_clear(&words);
+    assert_int_equal(ctl_advice_append(&ctl, &unit, &words), 0);
+    assert_buffer(
+        &words, "elementctl wait i: the unit goes on by itself once there is a token; when it has "
+                "failed: sudo systemctl restart u.service");
+    assert_int_equal(ctl_advice_append(&ctl, &later, &words), 0);
+    assert_buffer(
+        &words, "journalctl -u elementd tells more; to try again at once: sudo elementctl retry i");
+    assert_int_equal(ctl_advice_status("unreachable"), CTL_NOT_READY);
+    assert_int_equal(ctl_advice_status("diskFull"), CTL_FAILED);
+    assert_int_equal(ctl_advice_status("ofALaterVersion"), CTL_NOT_READY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +469,9 @@ int main(void)
         cmocka_unit_test(test_text_json),
         cmocka_unit_test(test_text_width),
         cmocka_unit_test(test_time),
+        cmocka_unit_test(test_moment),
+        cmocka_unit_test(test_advice_for_each_kind),
+        cmocka_unit_test(test_advice_is_filled_in),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_table_empty),
         cmocka_unit_test(test_output_ceiling),
