@@ -208,21 +208,24 @@ def test_the_cause_of_many_is_told_once_and_all_else_beside_it(site):
     names = [f"eu{i:02}" for i in range(10)]
     for name in names:
         site.instance(name, account="eu")
+    site.account("us", url="http://127.0.0.1:1/elements/api-v2")
+    site.instance("us", account="us")
     site.instance("busy")
     site.platform.fault("hang", method="POST", name="busy", count=-1)
     site.start()
     for name in names:
         site.wait_for_state(name, "waiting")
+    site.wait_for_state("us", "waiting")
     site.wait_for_state("busy", "creating")
     done = site.ctl("status")
-    assert done.stdout.startswith("11 instances: 10 waiting, 1 creating\n\n") or \
-        done.stdout.startswith("11 instances: 1 creating, 10 waiting\n\n"), done.stdout
-    (cause, _), (under_way, wait) = entries(done)
+    assert done.stdout.startswith("12 instances: 1 creating, 11 waiting\n\n"), done.stdout
+    (cause, _), (other, _), (under_way, wait) = entries(done)
+    assert other.startswith("account us (for us): cannot reach the platform: ")
     assert cause.startswith(f"account eu (for {', '.join(names[:8])} and 2 more): cannot reach the platform: ")
     assert (under_way, wait) == ("busy (creating): under way, and nothing is wrong so far", "elementctl wait")
     assert done.returncode == CTL_NOT_READY
-    [trouble] = json.loads(site.ctl("status", "--json").stdout)["troubles"]
-    assert trouble["instances"] == names
+    eu, us = json.loads(site.ctl("status", "--json").stdout)["troubles"]
+    assert (eu["instances"], us["instances"]) == (names, ["us"])
     # Of another account than one's own nothing is told.
     assert "eu" not in site.ctl("status", "busy").stdout
 
@@ -353,6 +356,8 @@ def test_a_unit_waits_for_a_credential(site):
     site.instance("helpdesk", allow=["any"])
     site.start()
     site.wait_for_state("helpdesk", "waiting")
+    program = site.connect()
+    program.send("io.elementd.GetToken", {"instance": "helpdesk", "timeoutUSec": 600_000_000})
     with cgroup(f"system.slice/{UNIT}") as enter:
         client = start_loading(site.root / "run/elementd/credentials", UNIT, "helpdesk", enter)
         (cause, _), (waits, advice) = wait_until(lambda: len(found := entries(site.ctl("status"))) == 2 and found, "the unit waits")
