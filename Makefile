@@ -202,9 +202,10 @@ deps: ## install the packages that building and testing need
 clean: ## remove all that was built
 	rm -rf $(BUILD)
 
-# Targets that wait for files which are not there yet are in ABSENT.
+# Targets that wait for files which are not there yet are in ABSENT. A rule may go on in the next line.
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / && index(" $(ABSENT) ", " " $$1 " ") == 0 { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '{ while (sub(/\\$$/, "") && (getline line) > 0) $$0 = $$0 line } \
+	    /^[a-z][a-z -]*:.*## / && index(" $(ABSENT) ", " " $$1 " ") == 0 { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo; echo "Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 PREFIX DESTDIR; with 'check': SUITES=\"style unit fuzz e2e\""
 
 -include $(patsubst %.o,%.d,$(HOUSE_OBJS) $(call objs,daemon/main.c fetch/main.c $(LIB_SRCS) $(CTL_SRCS) \

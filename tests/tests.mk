@@ -68,7 +68,7 @@ ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:detect_stack_use_after_r
            UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
 .PHONY: run-tests check check-asan check-valgrind check-clang check-ndebug check-style demo
-run-tests: tests
+run-tests: tests ## what check does, without installing anything
 	$(RUN) $(SUITES)
 
 check: deps ## build and run all tests (SUITES="unit e2e" for some)
@@ -129,7 +129,7 @@ fuzz: ## fuzz each parser for FUZZ_SECONDS (60) with clang's libFuzzer
 	+@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang CFLAGS="-O1 -g" \
 	    SANITIZE=fuzzer-no-link,address,undefined FUZZ_ENGINE=-fsanitize=fuzzer run-fuzz
 
-run-fuzz: $(FUZZ_PROGRAMS)
+run-fuzz: $(FUZZ_PROGRAMS) ## what fuzz does, with what is built in BUILD
 	tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZ_PROGRAMS)
 
 bench: ## measure against others of its kind (BENCHMARKS="start" for some)

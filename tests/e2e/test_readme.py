@@ -139,9 +139,22 @@ def host(site):
 
 # --- building ---
 
-def test_what_is_built_and_tried(host):
+def make_help():
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
     done = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    targets = re.findall(r"^  ([a-z-]+) ", done.stdout, re.M)
+    return re.findall(r"^  ([a-z-]+) +\S", done.stdout, re.M)
+
+
+def test_make_help_lists_all_there_is():
+    database = subprocess.run(["make", "-npq", "help"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    phony = set(re.search(r"^\.PHONY: (.*)$", database, re.M)[1].split()) - {"FORCE"}
+    targets = make_help()
+    assert len(targets) == len(set(targets)) and set(targets) == phony
+
+
+def test_what_is_built_and_tried(host):
+    targets = make_help()
     for line in TRY.text.splitlines():
         assert shlex.split(line, comments=True)[1] in targets, line
     host.sh(BUILD_IT.text)
