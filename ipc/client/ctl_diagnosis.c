@@ -1,5 +1,6 @@
 #include "ipc/client/ctl_diagnosis.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@ static CtlTrouble *ctl_diagnosis_add(CtlDiagnosis *diagnosis)
         diagnosis->troubles = troubles;
         diagnosis->capacity = capacity;
     }
+    assert(diagnosis->troubles);
     troubles = &diagnosis->troubles[diagnosis->n_troubles++];
     *troubles = (CtlTrouble){.first_row = CTL_DIAGNOSIS_NO_ROW, .last_row = CTL_DIAGNOSIS_NO_ROW};
     return troubles;
@@ -237,6 +239,7 @@ void ctl_diagnosis_deinit(CtlDiagnosis *diagnosis)
 
 static const char *ctl_diagnosis_name(const CtlDiagnosis *diagnosis, size_t row)
 {
+    assert(diagnosis->instances); /* where there are none, no trouble has a row */
     return diagnosis->instances->rows[row]->name;
 }
 
