@@ -501,7 +501,7 @@ static CtlStatus ctl_diagnosis_write_alone(const Ctl *ctl, const CtlTrouble *tro
     return ctl_output_end(&output);
 }
 
-CtlStatus ctl_diagnosis_no_answer(const Ctl *ctl, int error)
+CtlStatus ctl_diagnosis_no_answer(const Ctl *ctl, const elementd *daemon, int error)
 {
     _cleanup_(buffer_deinit) Buffer words = BUFFER_INIT(CTL_DIAGNOSIS_LINE_MAX);
     _cleanup_(buffer_deinit) Buffer advice = BUFFER_INIT(CTL_DIAGNOSIS_LINE_MAX);
@@ -513,7 +513,7 @@ CtlStatus ctl_diagnosis_no_answer(const Ctl *ctl, int error)
             trouble.kind = ctl_diagnosis_errors[i].kind;
     if (!trouble.kind || ctl_failure_format(ctl, &failure, &words) != 0 ||
         buffer_append(&words, "", 1) != 0)
-        return ctl_failure_report(ctl, NULL, error, NULL, NULL);
+        return ctl_failure_report(ctl, daemon, error, NULL, NULL);
     trouble.problem = buffer_data(&words);
     ctl_failure_say("%s", trouble.problem);
     ctl_diagnosis_append_advice(ctl, &(CtlDiagnosis){}, &trouble, &advice);

@@ -67,5 +67,5 @@ void ctl_diagnosis_write(const Ctl *ctl, const CtlDiagnosis *diagnosis, JsonWrit
 /* As the command should exit: of what is worst. */
 CtlStatus ctl_diagnosis_status(const CtlDiagnosis *diagnosis);
 
-/* Prints, or writes as the document, that there was no answer: `error` of libelementd. Its exit status. */
-CtlStatus ctl_diagnosis_no_answer(const Ctl *ctl, int error);
+/* Says, and writes as the document, that there was no answer: `error` of libelementd. `daemon` may be NULL. Its exit status. */
+CtlStatus ctl_diagnosis_no_answer(const Ctl *ctl, const elementd *daemon, int error);

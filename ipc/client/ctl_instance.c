@@ -1,5 +1,6 @@
 #include "ipc/client/ctl_instance.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,25 +36,30 @@ static int ctl_instances_compare(const void *a, const void *b)
     return strcmp((*left)->name, (*right)->name);
 }
 
-CtlStatus ctl_instances_get(const Ctl *ctl, elementd *daemon, CtlInstances *ret_instances)
+int ctl_instances_list(elementd *daemon, CtlInstances *ret_instances)
 {
     int r;
 
     *ret_instances = (CtlInstances){};
     r = elementd_list_instances(daemon, &ret_instances->list);
     if (r != 0)
-        return ctl_failure_report(ctl, daemon, r, NULL, NULL);
+        return r;
     ret_instances->n_rows = elementd_instances_count(ret_instances->list);
     ret_instances->rows = calloc(ret_instances->n_rows + 1, sizeof(const elementd_instance *));
-    if (!ret_instances->rows) {
-        ctl_failure_say("out of memory");
-        return CTL_OTHER;
-    }
+    if (!ret_instances->rows)
+        return -ENOMEM;
     for (size_t i = 0; i < ret_instances->n_rows; i++)
         ret_instances->rows[i] = elementd_instances_get(ret_instances->list, i);
     qsort(ret_instances->rows, ret_instances->n_rows, sizeof(const elementd_instance *),
           ctl_instances_compare);
-    return CTL_OK;
+    return 0;
+}
+
+CtlStatus ctl_instances_get(const Ctl *ctl, elementd *daemon, CtlInstances *ret_instances)
+{
+    int r = ctl_instances_list(daemon, ret_instances);
+
+    return r == 0 ? CTL_OK : ctl_failure_report(ctl, daemon, r, NULL, NULL);
 }
 
 void ctl_instances_deinit(CtlInstances *instances)

@@ -15,7 +15,10 @@ typedef struct CtlInstances {
     size_t n_rows;
 } CtlInstances;
 
-/* CTL_OK, or what was said. Fine to deinit after either. */
+/* 0, -errno, or any ELEMENTD_E_*, of which nothing is said. Fine to deinit after either, as with the next. */
+int ctl_instances_list(elementd *daemon, CtlInstances *ret_instances);
+
+/* CTL_OK, or what was said. */
 CtlStatus ctl_instances_get(const Ctl *ctl, elementd *daemon, CtlInstances *ret_instances);
 void ctl_instances_deinit(CtlInstances *instances);
 

@@ -205,15 +205,13 @@ CtlStatus ctl_status(const Ctl *ctl)
     _cleanup_(ctl_instances_deinit) CtlInstances instances = {};
     _cleanup_(elementd_closep) elementd *daemon = NULL;
     const elementd_instance *one = NULL;
-    CtlStatus status;
     int r;
 
     r = ctl_failure_open(ctl, &daemon);
+    if (r == 0)
+        r = ctl_instances_list(daemon, &instances);
     if (r != 0)
-        return ctl_diagnosis_no_answer(ctl, r);
-    status = ctl_instances_get(ctl, daemon, &instances);
-    if (status != CTL_OK)
-        return status;
+        return ctl_diagnosis_no_answer(ctl, daemon, r);
     if (ctl->n_arguments > 0) {
         one = ctl_instances_find(&instances, ctl->arguments[0]);
         if (!one)

@@ -569,6 +569,20 @@ def test_status(daemon):
         for name in ("alpha", "mike")]
 
 
+def test_status_of_a_daemon_that_does_not_answer(daemon):
+    """As one that systemd starts for each who asks, and that ends at once."""
+    daemon.answer = None
+    done = ctl(daemon, "status", "--json")
+    assert done.returncode == NO_DAEMON
+    cause, advice = done.stderr.splitlines()
+    assert cause == "elementctl: elementd ended the connection without an answer"
+    assert advice.startswith("    to do: systemctl status elementd, ")
+    assert json.loads(done.stdout)["troubles"][0]["kind"] == "noAnswer"
+    daemon.answer = {"parameters": {}}
+    done = ctl(daemon, "status")
+    assert done.returncode == OTHER and "does not speak as this version's elementd" in done.stderr
+
+
 def test_status_of_troubles_that_a_later_daemon_tells_of(daemon):
     """Of kinds that are unknown, with members that are, and without what it cannot do without."""
     row_of_later = row("alpha", "waiting", problem="\033[2J", problemKind="ofLater", problemSinceUSec=NOW)
