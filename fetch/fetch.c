@@ -406,6 +406,8 @@ static HttpFailure fetch_failure(CURL *easy, CURLcode code)
 {
     long result = 0;
 
+    if (code == CURLE_SSL_CACERT_BADFILE) /* no certificates in it */
+        return HTTP_FAILURE_CERTIFICATE;
     if (code != CURLE_PEER_FAILED_VERIFICATION)
         return HTTP_FAILURE_OTHER;
     (void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &result);

@@ -94,6 +94,16 @@ def untrusted_certificate(site):
     site.wait_for_state("helpdesk", "waiting")
 
 
+def no_certificates(site):
+    authority = Authority(site.directory, "platforms")
+    site.start_platform(authority.issue("server"))
+    site.settings()
+    site.account(ca_file=str(site.write("corp.pem", "no certificate\n")))
+    site.instance("helpdesk")
+    site.start()
+    site.wait_for_state("helpdesk", "waiting")
+
+
 def wrong_clock(direction):
     def bring(site):
         authority = Authority(site.directory, "platforms")
@@ -154,6 +164,9 @@ TROUBLES = {
     "untrusted-certificate": ("certificateUntrusted", untrusted_certificate, CTL_FAILED,
                               r"account default \(for helpdesk\): cannot reach the platform: .*certificate.*", SINCE + NEXT,
                               f'edit {ETC}/accounts.d/default.json: "ca-file" '),
+    "no-certificates": ("certificateUntrusted", no_certificates, CTL_FAILED,
+                        r"account default \(for helpdesk\): cannot reach the platform: .*corp\.pem.*", SINCE + NEXT,
+                        f'edit {ETC}/accounts.d/default.json: "ca-file" '),
     "clock-ahead": ("certificateTime", wrong_clock(""), CTL_FAILED,
                     r"account default \(for helpdesk\): cannot reach the platform: .*certificate has expired", SINCE_THEN,
                     "timedatectl shows the clock of this host, which may be wrong: "),
