@@ -119,7 +119,7 @@ static void test_paused_account(void **state)
     usec_t now = clock_realtime();
     uint64_t number;
 
-    (void)gate_pause(gate, TROUBLE_PLATFORM_DOWN, "down", 100 * USEC_PER_SEC, clock_boottime());
+    (void)gate_pause(gate, TROUBLE_UNREACHABLE, "down", 100 * USEC_PER_SEC, clock_boottime());
     number = describer_ask(describer, "e", "a");
     description = describer_find(describer, number);
     assert_non_null(description);
