@@ -237,6 +237,11 @@ static int config_compare_instance(const void *name, const void *member)
     return strcmp(name, (*instance)->name);
 }
 
+bool config_may_declare_instances(const Paths *paths)
+{
+    return dropins_may_have_any(paths, CONFIG_INSTANCES_FOLDER);
+}
+
 const Instance *config_find_instance(const Config *config, const char *name)
 {
     Instance **found = NULL;

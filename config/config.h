@@ -43,6 +43,9 @@ typedef struct Config {
 /* `key` is what digests are made with. 0 or -ENOMEM. */
 int config_load(const Paths *paths, const DigestKey *key, Config **ret_config);
 
+/* Whether there may be instances among the files below `paths`; a glance at their folders, nothing is read. */
+bool config_may_declare_instances(const Paths *paths);
+
 /* References are counted on one thread. NULL is fine. config_unref() returns NULL. */
 Config *config_ref(Config *config);
 Config *config_unref(Config *config);

@@ -233,6 +233,23 @@ int dropins_find(Dropins *ret_dropins, const Paths *paths, const char *folder, s
     return 0;
 }
 
+bool dropins_may_have_any(const Paths *paths, const char *folder)
+{
+    bool has_any = false;
+
+    for (size_t i = 0; i < PATHS_N_CONFIG && !has_any; i++) {
+        _cleanup_(freep) char *path = paths_join(paths->config[i], folder);
+        DIR *directory = path ? opendir(path) : NULL;
+        const struct dirent *entry;
+
+        while (!has_any && directory && (entry = readdir(directory)))
+            has_any = dropin_is_candidate(entry->d_name);
+        if (directory)
+            (void)closedir(directory);
+    }
+    return has_any;
+}
+
 int dropins_find_file(Dropins *ret_dropins, const Paths *paths, const char *name,
                       Problems *problems)
 {

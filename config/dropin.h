@@ -57,6 +57,9 @@ int dropins_find_file(Dropins *ret_dropins, const Paths *paths, const char *name
 
 void dropins_deinit(Dropins *dropins);
 
+/* Whether any tree may have a drop-in in `folder`: by the first name that could be one, and no more is looked at. */
+bool dropins_may_have_any(const Paths *paths, const char *folder);
+
 /* Whether any tree has the folder, be it empty. */
 bool dropins_has_folder(const Dropins *dropins);
 

@@ -624,7 +624,8 @@ int manager_run(Manager *manager)
 
     notify_status("loading the configuration");
     notify_ready();
-    engine_prepare(manager->engine);
+    if (config_may_declare_instances(manager->paths))
+        engine_prepare(manager->engine); /* there will be something to ask */
     log_full(LOG_NOTICE, &started, "elementd " ELEMENTD_VERSION " is ready: %zu records",
              manager->load.snapshot.n_records);
     if (event_base_dispatch(manager->base) < 0)

@@ -341,6 +341,35 @@ static void test_has_folder(void **state)
     }
 }
 
+static void assert_may_have_any(const Tree *tree, bool expected)
+{
+    Paths paths;
+
+    assert_int_equal(paths_init(&paths, tree->path), 0);
+    assert_int_equal(dropins_may_have_any(&paths, "x.d"), expected);
+    paths_deinit(&paths);
+}
+
+/* In any of the trees; what can be no drop-in does not count, and what is in one is not looked at. */
+static void test_may_have_any(void **state)
+{
+    static const char *const names[] = {"etc/elementd/x.d/a.json", "run/elementd/x.d/a.json",
+                                        "usr/lib/elementd/x.d/not valid.json"};
+    const Tree *tree = *state;
+
+    assert_may_have_any(tree, false);
+    tree_put(tree, "etc/elementd/y.d/a.json", "{}", 0644);
+    tree_put(tree, "etc/elementd/x.d/a.json~", "{}", 0644);
+    tree_put(tree, "etc/elementd/x.d/.a.json", "{}", 0644);
+    assert_may_have_any(tree, false);
+    for (size_t i = 0; i < N_ELEMENTS(names); i++) {
+        tree_put(tree, names[i], "{", 0000);
+        assert_may_have_any(tree, true);
+        assert_int_equal(unlink(tree_path(tree, names[i])), 0);
+        assert_may_have_any(tree, false);
+    }
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, tree_setup, tree_teardown)
 
 int main(void)
@@ -351,6 +380,7 @@ int main(void)
         test(test_unreadable), test(test_of_another),  test(test_directories),
         test(test_file_limit), test(test_files_limit), test(test_one_file),
         test(test_has_folder),
+        test(test_may_have_any),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
