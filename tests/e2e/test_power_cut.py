@@ -31,7 +31,7 @@ def provisioned(site):
     """Where three instances were provisioned one after the other, each given to a client as soon as it was there."""
     site.simple(*NAMES, request_timeout_sec=1)
     for n, name in enumerate(NAMES):
-        site.platform.fault("delay", method="POST", name=name, ms=80 * n)
+        site.platform.fault("delay", method="POST", name=name, ms=300 * n)
     daemon = record(site)
     for name in NAMES:
         site.token(name)
