@@ -16,12 +16,13 @@ typedef struct Paths {
     /* Trees of configuration, by falling priority; each holds elementd.json, accounts.d and instances.d. */
     char *config[3];
     char *state;   /* records.json */
-    char *runtime; /* io.elementd, credentials */
+    char *runtime; /* io.elementd, credentials, http */
 } Paths;
 
 #define PATHS_N_CONFIG   3
 #define PATHS_SOCKET     "io.elementd"
 #define PATHS_CREDENTIAL "credentials"
+#define PATHS_HTTP       "http" /* only where systemd starts elementd-http */
 
 /* `root` may be NULL or "". 0 or -ENOMEM; release with paths_deinit(). */
 int paths_init(Paths *ret_paths, const char *root);

@@ -4,7 +4,8 @@
  * HTTP: a request in, an answer out, on the loop.
  *
  * A wall: it knows nothing else of the daemon, and behind it is another process, elementd-http (fetch/), which is
- * started with the first request, or before it (http_prepare()), and holds all that has to do with the network. What that process says is believed as
+ * started by systemd or by us (daemon/http_helper.h), with the first request or before it (http_prepare()), and holds all
+ * that has to do with the network. What that process says is believed as
  * far as an answer of the platform is: a frame that breaks a rule ends it, and so does a request that gets no answer.
  *
  * A request is sent once: libcurl is kept from repeating one (fetch/fetch.h), and when the process has ended, nobody

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,9 @@
 #include "base/error.h"
 
 #define HTTP_HELPER_NAME "elementd-http"
+
+/* systemd/elementd-http.socket, for messages: its path says less. */
+#define HTTP_HELPER_UNIT HTTP_HELPER_NAME ".socket"
 
 /*
  * What passes, if it is set. Not SSLKEYLOGFILE, to which libcurl would write the keys of its connections. The last ones
@@ -74,6 +78,41 @@ void http_helper_set_program(const char *path)
     http_helper_set = path;
 }
 
+/* An empty path: none. */
+static struct sockaddr_un http_helper_address = {.sun_family = AF_UNIX};
+
+void http_helper_set_socket(const char *path)
+{
+    size_t size = path ? strlen(path) : 0;
+
+    memset(http_helper_address.sun_path, 0, sizeof(http_helper_address.sun_path));
+    if (size < sizeof(http_helper_address.sun_path))
+        memcpy(http_helper_address.sun_path, path ? path : "", size);
+}
+
+static bool http_helper_has_socket(void)
+{
+    return http_helper_address.sun_path[0] && access(http_helper_address.sun_path, F_OK) == 0;
+}
+
+/* Not waited for: systemd has started it when it greets. 0 or -errno. */
+static int http_helper_connect(int *ret_fd)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return error_errno();
+    if (connect(fd, (const struct sockaddr *)&http_helper_address, sizeof(http_helper_address)) <
+        0) {
+        int r = error_errno();
+
+        (void)close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
 /* Looked up each time: in a build tree it may come later than we do. */
 const char *http_helper_program(void)
 {
@@ -81,6 +120,8 @@ const char *http_helper_program(void)
     char *slash;
     ssize_t n;
 
+    if (http_helper_has_socket())
+        return HTTP_HELPER_UNIT;
     if (http_helper_set)
         return http_helper_set;
     n = readlink("/proc/self/exe", path, PATH_MAX);
@@ -140,6 +181,8 @@ int http_helper_start(HttpHelper *helper)
     posix_spawnattr_t attributes;
     int pair[2], r;
 
+    if (http_helper_has_socket())
+        return http_helper_connect(&helper->socket);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
         return error_errno();
     r = -posix_spawn_file_actions_init(&actions);

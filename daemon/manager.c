@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "config/config.h"
 #include "daemon/describer.h"
+#include "daemon/http_helper.h"
 #include "daemon/loader.h"
 #include "daemon/reconcile.h"
 #include "daemon/reload.h"
@@ -537,6 +538,16 @@ static int manager_open_socket(Manager *manager, const char *name, const char *f
     return r < 0 ? MANAGER_E_TOLD : 0;
 }
 
+static int manager_find_http(const Manager *manager)
+{
+    _cleanup_(freep) char *path = paths_join(manager->paths->runtime, PATHS_HTTP);
+
+    if (!path)
+        return -ENOMEM;
+    http_helper_set_socket(path);
+    return 0;
+}
+
 /* The sockets are there, but nobody is answered before it is known who may have what. */
 static int manager_open_servers(Manager *manager)
 {
@@ -589,6 +600,9 @@ int manager_new(const Paths *paths, Manager **ret_manager)
     if (r < 0)
         return r;
     (void)loader_start(manager->loader);
+    r = manager_find_http(manager);
+    if (r < 0)
+        return r;
     r = engine_new(manager->base, 1, &manager->reconciler, &manager->engine);
     if (r < 0)
         return r;

@@ -1,5 +1,5 @@
 /*
- * elementd-http: asks the platform, for elementd, which starts it (daemon/http_helper.h).
+ * elementd-http: asks the platform, for elementd, which has it started (daemon/http_helper.h).
  *
  * It lives as long as its socket, and no longer than elementd. Nothing is kept, and nothing is logged: what is wrong goes
  * back over the socket. It does not end by the signals that systemd sends to all of a service when that is stopped:
@@ -22,7 +22,7 @@
 #include "base/thread.h"
 #include "fetch/fetch_server.h"
 
-/* HTTP_HELPER_FD in daemon/http_helper.h. */
+/* HTTP_HELPER_FD in daemon/http_helper.h; SD_LISTEN_FDS_START in sd_listen_fds(3). */
 #define MAIN_FD 3
 
 static void main_protect(void)

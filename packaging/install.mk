@@ -25,11 +25,17 @@ INSTALL         ?= install
 INSTALL_PROGRAM ?= $(INSTALL) -m 0755
 INSTALL_DATA    ?= $(INSTALL) -m 0644
 
-# A file NAME.in becomes BUILD/NAME with the folders filled in.
+# The systemd that units are for: one that does not know a setting would complain of it each time it reads the unit.
+SYSTEMD_VERSION ?= $(firstword $(shell $(PKG_CONFIG) --modversion libsystemd 2>/dev/null) 252)
+SYSTEMD_SINCE   := 254
+
+# A file NAME.in becomes BUILD/NAME with the folders filled in. A line that begins with "@since N@" is for systemd N and later.
 SUBSTITUTED := bindir sbindir libexecdir libdir includedir datadir prefix exec_prefix
 $(BUILD)/%: %.in FORCE
 	@mkdir -p $(@D)
-	sed $(foreach name,$(SUBSTITUTED),-e 's|@$(name)@|$($(name))|g') -e 's|@VERSION@|$(VERSION)|g' $< > $@
+	sed $(foreach name,$(SUBSTITUTED),-e 's|@$(name)@|$($(name))|g') -e 's|@VERSION@|$(VERSION)|g' \
+	    $(foreach n,$(SYSTEMD_SINCE),$(if $(shell [ '$(SYSTEMD_VERSION)' -ge $(n) ] && echo yes),-e 's|^@since $(n)@||',-e '/^@since $(n)@/d')) \
+	    $< > $@
 
 # $(call data,PATTERN): the files of that pattern, written or made from an .in.
 data = $(wildcard $(1)) $(patsubst %.in,$(BUILD)/%,$(wildcard $(1:%=%.in)))

@@ -9,6 +9,7 @@
 #include "daemon/http.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -478,6 +480,84 @@ static void test_prepared(void **state)
     http_call_deinit(&call);
 }
 
+/* As systemd does it for a socket with Accept=yes: what connects is descriptor 3 of a process that is not the daemon's. */
+static void *serve_far(void *argument)
+{
+    int connection = accept(*(int *)argument, NULL, NULL);
+    pid_t pid = connection < 0 ? -1 : fork();
+    int status;
+
+    if (pid == 0) {
+        (void)dup2(connection, HTTP_HELPER_FD);
+        _exit(far_main());
+    }
+    if (connection >= 0)
+        (void)close(connection);
+    return pid < 0 || waitpid(pid, &status, 0) != pid || status != 0 ? argument : NULL;
+}
+
+static void test_by_a_socket(void **state)
+{
+    _cleanup_(buffer_deinit) Buffer words = WORDS_INIT;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char folder[] = "/tmp/elementd-far-XXXXXX";
+    HttpFixture *fixture = *state;
+    pthread_t thread;
+    HttpCall call;
+    void *failure;
+    int fd;
+
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/http", folder);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    put_end(&words, 1, 204);
+    script_answer(&words, buffer_size(&words), FAR_DIES);
+    assert_int_equal(pthread_create(&thread, NULL, serve_far, &fd), 0);
+
+    /* That program is not started: it could not be. */
+    http_helper_set_program("/nowhere/elementd-http");
+    http_helper_set_socket(address.sun_path);
+    call = http_call_post(fixture, 5);
+    assert_int_equal(call.n_answers, 1);
+    assert_int_equal(call.status, 204);
+    http_call_deinit(&call);
+    assert_int_equal(pthread_join(thread, &failure), 0);
+    assert_null(failure);
+
+    /* Nobody listens any more, and then there is no socket. */
+    (void)close(fd);
+    call = http_call_post(fixture, 5);
+    assert_not_sent(&call, "elementd-http.socket, which asks the platform, cannot be started: ");
+    http_call_deinit(&call);
+    assert_int_equal(unlink(address.sun_path), 0);
+    assert_int_equal(rmdir(folder), 0);
+    call = http_call_post(fixture, 5);
+    assert_not_sent(&call, "/nowhere/elementd-http, which asks the platform, cannot be started: ");
+    http_call_deinit(&call);
+    http_helper_set_socket(NULL);
+}
+
+/* A path of as many bytes as an address has is too long by its end. */
+static void test_a_path_for_a_socket(void **state)
+{
+    struct sockaddr_un address;
+    char path[sizeof(address.sun_path) + 1];
+
+    (void)state;
+    memset(path, '/', sizeof(path) - 1);
+    path[sizeof(path) - 1] = '\0';
+    http_helper_set_program("/nowhere/elementd-http");
+    http_helper_set_socket(path);
+    assert_string_equal(http_helper_program(), "/nowhere/elementd-http");
+    path[sizeof(path) - 2] = '\0'; /* "/", which is there */
+    http_helper_set_socket(path);
+    assert_string_equal(http_helper_program(), "elementd-http.socket");
+    http_helper_set_socket(NULL);
+    assert_string_equal(http_helper_program(), "/nowhere/elementd-http");
+}
+
 /* The one past the last that may be handed over waits until one of the others has ended. */
 static void test_requests_ceiling(void **state)
 {
@@ -517,6 +597,8 @@ int main(int argc, char **argv)
         TEST(test_pause_between_starts),
         TEST(test_cannot_be_started),
         TEST(test_prepared),
+        TEST(test_by_a_socket),
+        TEST(test_a_path_for_a_socket),
         TEST(test_requests_ceiling),
     };
 
