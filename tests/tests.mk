@@ -14,7 +14,7 @@ FAULTS         := $(if $(FAULT_SRCS),$(BUILD)/tests/libfaults.so)
 BROKEN_DAEMONS := $(addprefix $(BUILD)/tests/torture/elementd-,no-intent no-look-up)
 BROKEN_PLANS   := $(addprefix $(BUILD)/tests/torture/plan-,no-intent.o no-look-up.o)
 TEST_OBJS      := $(BROKEN_PLANS) $(call objs,$(UNIT_SRCS) $(UNIT_HELP) $(FUZZ_SRCS) tests/fuzz/replay.c \
-                    $(BENCH_SRCS) $(FAULT_SRCS))
+                    $(BENCH_SRCS) $(FAULT_SRCS) tests/system/probe.c)
 
 # A unit program is its test_*.c, the other files of tests/unit/ (helpers that all of
 # them may use) and what it needs of the house, the client and its library.
@@ -41,6 +41,11 @@ $(call objs,$(FAULT_SRCS)): OBJ_FLAGS := -fvisibility=default -fno-sanitize=all
 $(FAULTS): $(call objs,$(FAULT_SRCS))
 	$(call say,LINK)$(CC) -shared $(LDFLAGS) -o $@ $^ -ldl
 
+# What is tried under the settings of the units (tests/system/rows/60-sandbox); it takes nothing of the house.
+SYSTEM_PROBE := $(BUILD)/tests/system-probe
+$(SYSTEM_PROBE): $(BUILD)/tests/system/probe.o
+	$(call say,LINK)$(LINK) -pie -o $@ $^
+
 # One object each: with a plan of its own before it, the archive's is not taken.
 $(BUILD)/tests/torture/plan-no-intent.o:  OBJ_FLAGS := -DPLAN_TEST_NO_INTENT
 $(BUILD)/tests/torture/plan-no-look-up.o: OBJ_FLAGS := -DPLAN_TEST_NO_LOOK_UP
@@ -52,7 +57,7 @@ $(BROKEN_DAEMONS): $(BUILD)/tests/torture/elementd-%: $(BUILD)/daemon/main.o $(B
 	@ln -sf ../../elementd-http $(@D)/elementd-http
 
 .PHONY: tests
-tests: all $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(BENCH_PROGRAMS) $(FAULTS) $(BROKEN_DAEMONS) ## build the tests without running them
+tests: all $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(BENCH_PROGRAMS) $(FAULTS) $(BROKEN_DAEMONS) $(SYSTEM_PROBE) ## build the tests without running them
 
 # --- Running -------------------------------------------------------------------
 #
@@ -96,7 +101,7 @@ ifneq ($(wildcard tests/system/run),)
 .PHONY: check-system
 check-system: ## tests under a real systemd, booted in a container
 	@packaging/install-deps build system
-	+@$(MAKE) --no-print-directory all
+	+@$(MAKE) --no-print-directory all $(SYSTEM_PROBE)
 	ELEMENTD_BUILD=$(abspath $(BUILD)) tests/system/run
 else
 ABSENT += check-system
@@ -139,7 +144,7 @@ bench: ## measure against others of its kind (BENCHMARKS="start" for some)
 
 # --- Lint and format -----------------------------------------------------------
 
-C_DIRS  := base systemd config ipc ipc/client fetch daemon examples $(addprefix tests/,unit sandbox fuzz faults bench)
+C_DIRS  := base systemd config ipc ipc/client fetch daemon examples $(addprefix tests/,unit sandbox fuzz faults bench system)
 C_FILES := $(foreach dir,$(C_DIRS),$(wildcard $(dir)/*.c $(dir)/*.h))
 
 # clang-tidy is clang, and need not know what gcc hardens.
