@@ -15,6 +15,7 @@
 #include "daemon/http_helper.h"
 #include "fetch/http_wire.h"
 #include "systemd/log.h"
+#include "systemd/messages.h"
 
 /*
  * The near end. Whatever is to be written is made one frame at a time, when the socket takes it, so that nothing piles up
@@ -244,7 +245,7 @@ static void http_give_up(Http *http, const char *why)
     (void)snprintf(problem, sizeof(problem), "%s, which asks the platform, cannot be started: %s",
                    http_helper_program(), why);
     if (!http->is_failure_told)
-        log_error("%s; tried anew with each request", problem);
+        log_event(LOG_ERR, MESSAGE_HTTP_FAILED, "%s; tried anew with each request", problem);
     http->is_failure_told = true;
     http_move_to_ending(&http->queued);
     http_end_all(http, false, problem);
@@ -275,7 +276,8 @@ static void http_break(Http *http, const char *why)
         http_give_up(http, why);
         return;
     }
-    log_warning("the process that asks the platform %s; the next request starts another", why);
+    log_event(LOG_WARNING, MESSAGE_HTTP_ENDED,
+              "the process that asks the platform %s; the next request starts another", why);
     (void)snprintf(problem, sizeof(problem), "the process that asks the platform %s", why);
     http_end_all(http, true, problem);
     http_arm(http);

@@ -14,6 +14,9 @@ static void keep_set_disabled(Entry *entry, Record *record, bool is_disabled,
 {
     if (is_disabled && !record->is_disabled)
         step_log(LOG_WARNING, entry, MESSAGE_INSTANCE_DISABLED, request_id, words);
+    else if (!is_disabled && record->is_disabled)
+        step_log(LOG_NOTICE, entry, MESSAGE_INSTANCE_ENABLED, request_id,
+                 "the platform has enabled it again");
     record->is_disabled = is_disabled;
 }
 
@@ -65,6 +68,10 @@ static void keep_verified(Reconciler *reconciler, Entry *entry, PlatformAnswer *
         step_retry_soon(entry);
         return;
     }
+    /* Of one that was disabled more has been said. */
+    if (entry->problem && !record->is_disabled)
+        step_log(LOG_NOTICE, entry, MESSAGE_INSTANCE_WELL, NULL,
+                 "its token can be verified again, and is good");
     is_urgent = keep_take_instance(entry, record, answer);
     record->verified = clock_realtime();
     step_settle(entry, record);

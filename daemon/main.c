@@ -20,6 +20,7 @@
 #include "config/config.h"
 #include "daemon/manager.h"
 #include "systemd/log.h"
+#include "systemd/messages.h"
 
 typedef struct Options {
     const char *root;
@@ -197,7 +198,8 @@ static int main_run(const Paths *paths)
 
     r = manager_new(paths, &manager);
     if (r == MANAGER_E_LOCKED) {
-        log_error("another elementd is running: it has locked %s", paths->state);
+        log_event(LOG_ERR, MESSAGE_CANNOT_RUN, "another elementd is running: it has locked %s",
+                  paths->state);
         return EXIT_FAILURE;
     }
     if (r == MANAGER_E_TOLD)
@@ -205,7 +207,7 @@ static int main_run(const Paths *paths)
     if (r == 0)
         r = manager_run(manager);
     if (r < 0) {
-        log_error("cannot go on: %s", error_text(r));
+        log_event(LOG_ERR, MESSAGE_CANNOT_RUN, "cannot go on: %s", error_text(r));
         return EXIT_FAILURE;
     }
     return EXIT_SUCCESS;

@@ -109,18 +109,39 @@ static void manager_update_status(Manager *manager)
     notify_status(status);
 }
 
+/* The instance that a file is about, or NULL; the caller frees. */
+static char *manager_instance_of(const char *file)
+{
+    const char *folder = file ? strstr(file, "/instances.d/") : NULL;
+    const char *name = folder ? strrchr(folder, '/') + 1 : NULL;
+    size_t size = name ? strlen(name) : 0;
+    char *instance;
+
+    if (size <= strlen(".json") || strcmp(name + size - strlen(".json"), ".json") != 0)
+        return NULL;
+    instance = strndup(name, size - strlen(".json"));
+    if (instance && !instance_name_is_valid(instance)) {
+        free(instance);
+        return NULL;
+    }
+    return instance;
+}
+
 static void manager_tell_problems(const Config *config)
 {
-    static const LogFields fields = {.message_id = MESSAGE_CONFIGURATION};
+    LogFields fields = {.message_id = MESSAGE_CONFIGURATION};
 
     for (size_t i = 0; i < config->problems.n_items; i++) {
         const Problem *problem = &config->problems.items[i];
+        _cleanup_(freep) char *instance = manager_instance_of(problem->file);
         _cleanup_(freep) char *words = problem_format(problem);
 
+        fields.instance = instance;
         if (words)
             log_full(problem->severity == PROBLEM_ERROR ? LOG_ERR : LOG_WARNING, &fields, "%s",
                      words);
     }
+    fields.instance = NULL;
     if (config->problems.n_dropped > 0)
         log_full(LOG_ERR, &fields, "and %zu more problems of the configuration",
                  config->problems.n_dropped);
@@ -232,7 +253,7 @@ static void manager_arm(Manager *manager)
         wait = MANAGER_TICK_USEC;
     timeout = (struct timeval){(time_t)(wait / USEC_PER_SEC), (suseconds_t)(wait % USEC_PER_SEC)};
     if (event_add(manager->timer, &timeout) < 0)
-        log_error("cannot set a timer: %s", error_text(error_errno()));
+        log_event(LOG_ERR, MESSAGE_CANNOT_RUN, "cannot set a timer: %s", error_text(error_errno()));
 }
 
 static bool manager_is_creating(const Manager *manager)
@@ -297,7 +318,8 @@ static void manager_resume_credentials(Manager *manager)
     while ((r = activation_take_kept(CREDENTIALS_KEPT_NAME, &position, &fd)) == 0 && fd >= 0)
         credentials_resume(manager->credentials, fd);
     if (r < 0)
-        log_error("cannot go on with units that wait for a credential: %s", error_text(r));
+        log_event(LOG_ERR, MESSAGE_CREDENTIAL_NONE,
+                  "cannot go on with units that wait for a credential: %s", error_text(r));
 }
 
 static void manager_on_terminate(evutil_socket_t signal_number, short what, void *userdata)
@@ -369,7 +391,7 @@ static void manager_tell_changes(Manager *manager)
 
 static void manager_refuse(Manager *manager, uint64_t number, const Config *config)
 {
-    const LogFields fields = {.message_id = MESSAGE_RELOADED};
+    const LogFields fields = {.message_id = MESSAGE_NOT_RELOADED};
 
     reload_set_refused(&manager->reload, number, &config->problems);
     log_full(LOG_ERR, &fields,
@@ -449,7 +471,8 @@ static void manager_on_loaded(void *userdata, uint64_t number, Config *config, i
     if (error == 0)
         error = manager_reload(manager, number, config);
     if (error < 0) {
-        log_error("the configuration could not be read anew: %s", error_text(error));
+        log_event(LOG_ERR, MESSAGE_NOT_RELOADED, "the configuration could not be read anew: %s",
+                  error_text(error));
         reload_set_failed(&manager->reload, number, manager->paths->config[0], error_text(error));
     }
     notify_ready();
@@ -519,7 +542,8 @@ static int manager_open_store(Manager *manager)
     if (r == STORE_E_LOCKED)
         return MANAGER_E_LOCKED;
     if (r < 0) {
-        log_error("cannot open the records in %s: %s", manager->paths->state,
+        log_event(LOG_ERR, MESSAGE_CANNOT_RUN, "cannot open the records in %s: %s",
+                  manager->paths->state,
                   manager->load.problem ? manager->load.problem : error_text(r));
         return MANAGER_E_TOLD;
     }
@@ -534,7 +558,8 @@ static int manager_open_socket(Manager *manager, const char *name, const char *f
     int r = serve_open_socket(name, manager->paths->runtime, file, mode, ret_fd);
 
     if (r < 0)
-        log_error("cannot open the socket %s/%s: %s", manager->paths->runtime, file, error_text(r));
+        log_event(LOG_ERR, MESSAGE_CANNOT_RUN, "cannot open the socket %s/%s: %s",
+                  manager->paths->runtime, file, error_text(r));
     return r < 0 ? MANAGER_E_TOLD : 0;
 }
 

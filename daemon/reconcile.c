@@ -477,6 +477,10 @@ void reconciler_report(Reconciler *reconciler, Entry *entry, const char *token, 
     if (!secret_equal_bytes(entry->token, token, size) || entry->busy != PLAN_BUSY_NO)
         return;
     if (is_due) {
+        LogFields fields = registry_log_fields(entry, MESSAGE_TOKEN_REJECTED);
+
+        log_full(LOG_NOTICE, &fields,
+                 "a program says that its token was refused: it is verified now");
         entry->reported = now;
         entry->is_urgent = true;
         next = now;

@@ -89,7 +89,7 @@ static void remove_tell_full(Entry *entry)
     if (entry->problem && strcmp(entry->problem, words) == 0)
         return;
     step_set_problem(entry, TROUBLE_OTHER, words);
-    step_log(LOG_ERR, entry, MESSAGE_INSTANCE_WAITING, NULL, words);
+    step_log(LOG_ERR, entry, MESSAGE_ORPHANS_FULL, NULL, words);
 }
 
 void remove_forget(Reconciler *reconciler, Entry *entry, usec_t now)
@@ -203,7 +203,7 @@ static void remove_back_off(Reconciler *reconciler, Orphan *orphan, PlatformAnsw
         delay = answer->retry_after;
     orphan->retry = clock_add(clock_boottime(), delay);
     if (!orphan->problem)
-        remove_log(LOG_WARNING, MESSAGE_INSTANCE_WAITING, orphan->record, answer->request_id,
+        remove_log(LOG_WARNING, MESSAGE_ORPHAN_KEPT, orphan->record, answer->request_id,
                    "cannot be deleted now, and is tried again");
     remove_set_problem(orphan, answer);
     (void)remove_change(reconciler, orphan, true, delay);
@@ -212,7 +212,7 @@ static void remove_back_off(Reconciler *reconciler, Orphan *orphan, PlatformAnsw
 /* The platform will not have it: from now on it is one that a person has to delete. */
 static void remove_give_up(Reconciler *reconciler, Orphan *orphan, PlatformAnswer *answer)
 {
-    remove_log(LOG_ERR, MESSAGE_ORPHAN, orphan->record, answer->request_id,
+    remove_log(LOG_ERR, MESSAGE_ORPHAN_KEPT, orphan->record, answer->request_id,
                answer->problem ? answer->problem : "refuses to be deleted");
     remove_set_problem(orphan, answer);
     if (remove_change(reconciler, orphan, false, 0) < 0)
@@ -228,7 +228,7 @@ static void remove_on_deleted(void *userdata, void *subject, PlatformAnswer *ans
     switch (answer->outcome) {
     case PLATFORM_DONE:
     case PLATFORM_ABSENT:
-        remove_log(LOG_NOTICE, MESSAGE_ORPHAN, orphan->record, NULL, "is deleted");
+        remove_log(LOG_NOTICE, MESSAGE_ORPHAN_DELETED, orphan->record, NULL, "is deleted");
         orphans_remove(&reconciler->registry->orphans, orphan);
         reconciler->registry->has_changes = true;
         break;

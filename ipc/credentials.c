@@ -121,6 +121,12 @@ static void credential_on_change(Wait *wait);
 
 /* ---- the log ---- */
 
+/* Whether the unit fails for it, or would if it were one. */
+static bool credential_is_none(CredentialResult result)
+{
+    return result != CREDENTIAL_GIVEN && result != CREDENTIAL_WAITS && result != CREDENTIAL_GONE;
+}
+
 static void credential_log(const Credential *credential, CredentialResult result)
 {
     Credentials *owner = credential->owner;
@@ -128,7 +134,7 @@ static void credential_log(const Credential *credential, CredentialResult result
     LogRate *rate = is_unit ? &owner->log_units : &owner->log_others;
     const Served *served = credential->wait.call.served;
     const LogFields fields = {
-        .message_id = MESSAGE_CREDENTIAL,
+        .message_id = credential_is_none(result) ? MESSAGE_CREDENTIAL_NONE : MESSAGE_CREDENTIAL,
         .instance = served ? served->name : NULL,
         .unit = credential->name.unit[0] ? credential->name.unit : NULL,
         .credential = credential->name.id[0] ? credential->name.id : NULL,
@@ -140,7 +146,8 @@ static void credential_log(const Credential *credential, CredentialResult result
         !log_rate_allows(rate, clock_boottime(), &n_suppressed))
         return;
     if (n_suppressed > 0)
-        log_notice("%u more lines about credentials were not logged", n_suppressed);
+        log_event(LOG_NOTICE, MESSAGE_LEFT_OUT, "%u more lines about credentials were not logged",
+                  n_suppressed);
     if (fields.unit)
         log_full(credential_results[result].level, &fields,
                  "credential \"%s\" of %s (uid %u, pid %d): %s", fields.credential, fields.unit,

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "systemd/log.h"
+#include "systemd/messages.h"
 
 /* Pauses that are told of: users may keep the descriptors exhausted for as long as they like. */
 #define LISTENER_LOG_BURST    1
@@ -31,8 +32,9 @@ static void listener_pause(Listener *listener, int error)
     unsigned n_suppressed;
 
     if (log_rate_allows(&listener->log_pauses, clock_boottime(), &n_suppressed))
-        log_warning("No connection can be taken up, trying again every %u ms: %s",
-                    (unsigned)(LISTENER_PAUSE_USEC / USEC_PER_MSEC), error_text(error));
+        log_event(LOG_WARNING, MESSAGE_CONNECTIONS,
+                  "No connection can be taken up, trying again every %u ms: %s",
+                  (unsigned)(LISTENER_PAUSE_USEC / USEC_PER_MSEC), error_text(error));
     /* Without a timer it would never go on: then rather spin. */
     if (event_add(listener->resume, &pause) == 0)
         (void)event_del(listener->accept);

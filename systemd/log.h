@@ -44,11 +44,10 @@ void log_write(int level, const char *file, int line, const char *function, cons
 #define log_full(level, fields, ...)                                                               \
     (log_is_on(level) ? log_write((level), __FILE__, __LINE__, __func__, (fields), __VA_ARGS__)    \
                       : (void)0)
-#define log_error(...)   log_full(LOG_ERR, NULL, __VA_ARGS__)
-#define log_warning(...) log_full(LOG_WARNING, NULL, __VA_ARGS__)
-#define log_notice(...)  log_full(LOG_NOTICE, NULL, __VA_ARGS__)
-#define log_info(...)    log_full(LOG_INFO, NULL, __VA_ARGS__)
-#define log_debug(...)   log_full(LOG_DEBUG, NULL, __VA_ARGS__)
+/* `id` is one of systemd/messages.h. */
+#define log_event(level, id, ...)                                                                  \
+    log_full(level, &((const LogFields){.message_id = (id)}), __VA_ARGS__)
+#define log_debug(...) log_full(LOG_DEBUG, NULL, __VA_ARGS__)
 
 /*
  * Rate of messages that peers can cause: `burst` of them in `interval`, the rest is counted. A zeroed

@@ -3,7 +3,7 @@
 /*
  * MESSAGE_ID of each kind of event, so that a journal can be searched for it and a catalogue explain it.
  *
- * One id per kind, never reused. Source: systemd.journal-fields(7), `systemd-id128 new`
+ * One id per kind, never reused; each has its entry in elementd.catalog, and all that is logged above debug has one. Source: systemd.journal-fields(7), `systemd-id128 new`
  */
 
 #define MESSAGE_STARTED           "0c3a5c1f1f8b4f0f9d5b8a2f4be0c6a1"
@@ -27,3 +27,17 @@
 #define MESSAGE_RELOADED          "5ae8c1d70f3b4d92b64e9a2f1c7d8044"
 #define MESSAGE_LOADED            "d3b1f7a85c2e4f60917c4e8a6b0d5f55"
 #define MESSAGE_CREDENTIAL        "c6d2e8f04b7a4159a3d8e15c9f0b2655"
+#define MESSAGE_CREDENTIAL_NONE   "551fe4cf243042d19bd348e4ea6f1d6d"
+#define MESSAGE_NOT_RELOADED      "2494310f9dc143f0ba8c0510590c6c32"
+#define MESSAGE_TOKEN_REJECTED    "65432d821d954806a792d00cc6af345d"
+#define MESSAGE_INSTANCE_WELL     "21eca55afa694dfaa678c1c6a0b590a0"
+#define MESSAGE_INSTANCE_ENABLED  "61493271c56846718cb13308dd6c6d5a"
+#define MESSAGE_ORPHAN_DELETED    "3ef0d735b2ea44d695286cde11649c53"
+#define MESSAGE_ORPHAN_KEPT       "898a440e079c421f8aaf6de856914ad7"
+#define MESSAGE_ORPHANS_FULL      "0871c2c381364ea68bbef92b09f957bd"
+#define MESSAGE_CANNOT_RUN        "989f5a228aa84e8cbfb887beb8684034"
+#define MESSAGE_HTTP_FAILED       "241106fd82ad41cd8ef7969b22552b03"
+#define MESSAGE_HTTP_ENDED        "92859d723f0643c58fceedb15d721a16"
+#define MESSAGE_CLIENT            "debe657e1c8448be842ea4be47eeb049"
+#define MESSAGE_CONNECTIONS       "645fe11af22d43008416b98e4fe8962d"
+#define MESSAGE_LEFT_OUT          "1a05b57196ec4fd698994a07483bc6e4"

@@ -9,8 +9,8 @@ void mistake(const Secret *secret);
 void mistake(const Secret *secret)
 {
 #ifdef MISTAKE
-    log_info("The token is %s.", secret);
+    log_debug("The token is %s.", secret);
 #else
-    log_info("The token has %zu bytes.", secret_size(secret));
+    log_debug("The token has %zu bytes.", secret_size(secret));
 #endif
 }
