@@ -54,7 +54,7 @@ extern "C" {
 enum {
     ELEMENTD_E_NO_DAEMON = 1,    /* nobody listens at the socket: start elementd, or try later */
     ELEMENTD_E_TIMEOUT,          /* no answer in time */
-    ELEMENTD_E_CLOSED,           /* elementd ended the connection instead of answering, twice */
+    ELEMENTD_E_CLOSED,           /* elementd ended the connection at once instead of answering, twice */
     ELEMENTD_E_PROTOCOL,         /* what answers there does not speak as elementd should */
     ELEMENTD_E_NO_SUCH_INSTANCE, /* none of that name is declared */
     ELEMENTD_E_NOT_READY,        /* it has no token yet: try later, or with a timeout */
@@ -71,7 +71,8 @@ typedef struct elementd elementd;
 /*
  * Connects to the elementd whose socket is at `path`; NULL: /run/elementd/io.elementd. Waits up to ten seconds
  * where the socket's queue is full. A connection that ends later (the daemon restarts; it closes those that idle for
- * ten minutes) is made again by the next call. 0, ELEMENTD_E_NO_DAEMON, _DENIED, _TIMEOUT or -errno.
+ * ten minutes) is made again by the next call, and by one that waits: it goes on waiting with the next elementd, however
+ * often that is. 0, ELEMENTD_E_NO_DAEMON, _DENIED, _TIMEOUT or -errno.
  */
 ELEMENTD_PUBLIC int elementd_open(const char *path, elementd **ret_daemon);
 

@@ -27,6 +27,9 @@
 /* A daemon that restarts is back within a second or two; one that starves for longer is not worth waiting for. */
 #define ELEMENTD_PATIENCE_USEC (10 * USEC_PER_SEC)
 
+/* Who ends a call within so long refuses it; later it was a restart. */
+#define ELEMENTD_AT_ONCE_USEC (100 * USEC_PER_MSEC)
+
 struct elementd {
     char *path;
     usec_t patience;
@@ -196,18 +199,23 @@ static int elementd_take_error(elementd *daemon, const VarlinkReply *reply)
 }
 
 /*
- * `timeout` is what the method itself may take. A second try bridges the daemon's restart; no method of it does harm
- * when it is called twice. 0 with a reply that is no error, ELEMENTD_E_* or -errno.
+ * `timeout` is what the method itself may take. Another try bridges each restart of the daemon; no method of it does harm
+ * when it is called twice. Who closes the connection at once, and again, does so for another reason.
+ * 0 with a reply that is no error, ELEMENTD_E_* or -errno.
  */
 static int elementd_exchange(elementd *daemon, const Buffer *request, usec_t timeout,
                              VarlinkReply *ret_reply)
 {
     usec_t deadline = clock_add(clock_boottime(), clock_add(timeout, daemon->patience));
+    unsigned n_closed = 0; /* at once, one after the other */
     int r;
 
-    r = elementd_try(daemon, request, deadline, ret_reply);
-    if (r == ELEMENTD_E_CLOSED)
+    do {
+        usec_t begin = clock_boottime();
+
         r = elementd_try(daemon, request, deadline, ret_reply);
+        n_closed = clock_boottime() - begin < ELEMENTD_AT_ONCE_USEC ? n_closed + 1 : 0;
+    } while (r == ELEMENTD_E_CLOSED && n_closed < 2);
     if (r == 0 && ret_reply->error)
         r = elementd_take_error(daemon, ret_reply);
     return r;
@@ -230,19 +238,15 @@ static int elementd_end_request(VarlinkWriter *writer)
     return r == VARLINK_E_FULL ? -EMSGSIZE : r;
 }
 
-/* Calls a method about an instance, waiting for it. As elementd_exchange(). */
-static int elementd_ask(elementd *daemon, const char *method, const char *instance, usec_t timeout,
-                        VarlinkReply *ret_reply)
+/* Calls a method about an instance, once. As elementd_exchange(). */
+static int elementd_ask_once(elementd *daemon, const char *method, const char *instance,
+                             usec_t timeout, VarlinkReply *ret_reply)
 {
     _cleanup_(buffer_deinit) Buffer request = BUFFER_INIT(REQUEST_BYTES_MAX);
     VarlinkWriter writer;
     int r;
 
     elementd_begin(daemon);
-    if (!instance)
-        return -EINVAL;
-    if (timeout > WAIT_MAX_USEC)
-        timeout = WAIT_MAX_USEC;
     varlink_begin_call(&writer, &request, method, false, false);
     json_writer_key(&writer.json, "instance");
     json_writer_string(&writer.json, instance);
@@ -254,6 +258,30 @@ static int elementd_ask(elementd *daemon, const char *method, const char *instan
     if (r != 0)
         return r;
     return elementd_exchange(daemon, &request, timeout, ret_reply);
+}
+
+/*
+ * Calls a method about an instance, waiting for it. A daemon that is stopped says "not ready" to those who wait, before
+ * their time is over: they are asked for again, of the next one. As elementd_exchange().
+ */
+static int elementd_ask(elementd *daemon, const char *method, const char *instance, usec_t timeout,
+                        VarlinkReply *ret_reply)
+{
+    usec_t begin = clock_boottime(), now = begin, end;
+    int r;
+
+    if (!instance)
+        return -EINVAL;
+    if (timeout > WAIT_MAX_USEC)
+        timeout = WAIT_MAX_USEC;
+    end = clock_add(begin, timeout);
+    do {
+        begin = now;
+        r = elementd_ask_once(daemon, method, instance, end > now ? end - now : 0, ret_reply);
+        now = clock_boottime();
+    } while (r == ELEMENTD_E_NOT_READY && clock_add(now, ELEMENTD_AT_ONCE_USEC) < end &&
+             now - begin >= ELEMENTD_AT_ONCE_USEC);
+    return r;
 }
 
 /* ---- tokens ---- */

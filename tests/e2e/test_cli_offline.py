@@ -76,7 +76,11 @@ class FakeDaemon:
                     answer = self.answers.get(self.calls[-1]["method"], self.answer)
                     if isinstance(answer, list):  # one a call, and the last one for ever
                         answer = answer.pop(0) if len(answer) > 1 else answer[0]
-                    if answer is None:
+                    if isinstance(answer, tuple):  # after so many seconds
+                        time.sleep(answer[0])
+                        answer = answer[1]
+                    if answer is None or isinstance(answer, float):  # closes, after so many seconds
+                        time.sleep(answer or 0)
                         return
                     if isinstance(answer, dict):
                         answer = json.dumps(answer).encode()
@@ -259,6 +263,34 @@ def test_stdout_that_takes_nothing(daemon):
         done = ctl(daemon, "token", "a", capture_output=False, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == OTHER
     assert done.stderr == "elementctl: cannot print: No space left on device\n"
+
+
+def test_a_client_waits_through_any_number_of_restarts(daemon):
+    daemon.answer = [0.15, 0.15, 0.15, TOKEN]
+    done = ctl(daemon, "token", "one", "--wait=10")
+    assert (done.returncode, done.stdout, len(daemon.calls)) == (0, TOKEN["parameters"]["token"] + "\n", 4)
+
+
+def test_a_client_waits_through_stops(daemon):
+    """Of which it is told "not ready" before its time."""
+    not_ready = error("io.elementd.NotReady", instance="one", state="waiting")
+    daemon.answer = [(0.3, not_ready), (0.3, not_ready), TOKEN]
+    done = ctl(daemon, "token", "one", "--wait=10")
+    assert (done.returncode, done.stdout) == (0, TOKEN["parameters"]["token"] + "\n")
+    waits = [call["parameters"]["timeoutUSec"] / 1e6 for call in daemon.calls]
+    assert len(waits) == 3 and waits[0] == 10 and waits[0] - 0.3 >= waits[1] and waits[1] - 0.3 >= waits[2] > 5
+    # At once, or when the time is over, it is what it says.
+    for answer, least in ((0, not_ready), 0), ((1.1, not_ready), 1):
+        daemon.answer, daemon.calls = answer, []
+        begin = time.monotonic()
+        done = ctl(daemon, "token", "one", "--wait=1")
+        assert (done.returncode, done.stdout, len(daemon.calls)) == (3, "", 1) and least <= time.monotonic() - begin < 5
+
+
+def test_a_client_that_is_refused_gives_up(daemon):
+    daemon.answer = [0.15, None, None, TOKEN]
+    done = ctl(daemon, "token", "one", "--wait=10")
+    assert (done.returncode, done.stdout, len(daemon.calls)) == (6, "", 3)
 
 
 def test_stdout_that_is_closed(daemon):
