@@ -38,6 +38,12 @@
 /* Problems that one load keeps. More are counted, but nobody reads on. */
 #define PROBLEMS_MAX 1000
 
+/* Units of systemd that are looked at for consumers of credentials; a full distribution installs some 500. */
+#define CONSUMERS_MAX 4096
+
+/* Drop-ins of one of them. */
+#define CONSUMER_FILES_MAX 64
+
 /* ---- JSON ---- */
 
 /* Nesting of any document: the platform's answers have 6 levels, ours 4. */

@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "base/paths.h"
 #include "config/config.h"
+#include "config/consumers.h"
 #include "daemon/manager.h"
 #include "systemd/log.h"
 #include "systemd/messages.h"
@@ -170,7 +171,7 @@ static int check_print_json(const Config *config)
     return 0;
 }
 
-static int main_check(const Paths *paths, bool is_json)
+static int main_check(const Paths *paths, const Options *options)
 {
     static const DigestKey no_key;
     _cleanup_(config_unrefp) Config *config = NULL;
@@ -178,7 +179,9 @@ static int main_check(const Paths *paths, bool is_json)
 
     r = config_load(paths, &no_key, &config);
     if (r == 0)
-        r = is_json ? check_print_json(config) : check_print(config);
+        r = consumers_check(options->root, &config->problems);
+    if (r == 0)
+        r = options->is_json ? check_print_json(config) : check_print(config);
     if (r < 0) {
         (void)fprintf(stderr, "elementd: %s\n", error_text(r));
         return EXIT_FAILURE;
@@ -227,7 +230,7 @@ int main(int argc, char **argv)
     if (paths_init(&paths, options.root) < 0)
         return EXIT_FAILURE;
     if (options.is_check)
-        return main_check(&paths, options.is_json);
+        return main_check(&paths, &options);
     log_open();
     main_set_level();
     return main_run(&paths);

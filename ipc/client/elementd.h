@@ -52,10 +52,10 @@ extern "C" {
 #endif
 
 enum {
-    ELEMENTD_E_NO_DAEMON = 1,    /* nobody listens at the socket: start elementd, or try later */
-    ELEMENTD_E_TIMEOUT,          /* no answer in time */
-    ELEMENTD_E_CLOSED,           /* elementd ended the connection at once instead of answering, twice */
-    ELEMENTD_E_PROTOCOL,         /* what answers there does not speak as elementd should */
+    ELEMENTD_E_NO_DAEMON = 1, /* nobody listens at the socket: start elementd, or try later */
+    ELEMENTD_E_TIMEOUT,       /* no answer in time */
+    ELEMENTD_E_CLOSED,   /* elementd ended the connection at once instead of answering, twice */
+    ELEMENTD_E_PROTOCOL, /* what answers there does not speak as elementd should */
     ELEMENTD_E_NO_SUCH_INSTANCE, /* none of that name is declared */
     ELEMENTD_E_NOT_READY,        /* it has no token yet: try later, or with a timeout */
     ELEMENTD_E_FAILED,           /* it has no token, and will not until a person acts */

@@ -672,6 +672,23 @@ def test_status_of_one_that_is_not_listed(daemon, answer, status):
 
 # --- check -------------------------------------------------------------------------------------
 
+def test_check_warns_of_units_that_would_hang(root):
+    """Which they do with systemd before 256 and Type=simple."""
+    unit = root / "etc/systemd/system/helpdesk.service"
+    unit.parent.mkdir(parents=True)
+    unit.write_text("[Service]\nExecStart=/x\nLoadCredential=a:/run/elementd/credentials\n")
+    done = run("check", f"--root={root}")
+    assert done.returncode == 1 and "problems: 1\n" in done.stderr
+    assert done.stdout.startswith(f"{unit}:3:1: warning: helpdesk.service loads a credential of elementd and is of Type=simple: ")
+    [problem] = json.loads(run("check", f"--root={root}", "--json").stdout)
+    assert (problem["file"], problem["line"], problem["severity"]) == (str(unit), 3, "warning")
+    dropin = root / "run/systemd/system/helpdesk.service.d/type.conf"
+    dropin.parent.mkdir(parents=True)
+    dropin.write_text("[Service]\nType=exec\n")
+    done = run("check", f"--root={root}")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 @pytest.mark.parametrize("options", [[], ["--json"], ["--root=/a b"], ["--root", "/a", "--json"]], ids=" ".join)
 @pytest.mark.parametrize("place", ["bin/elementd", "sbin/elementd"])
 def test_check_is_the_daemons(root, options, place):
