@@ -270,6 +270,7 @@ static int elementd_ask(elementd *daemon, const char *method, const char *instan
     usec_t begin = clock_boottime(), now = begin, end;
     int r;
 
+    elementd_begin(daemon);
     if (!instance)
         return -EINVAL;
     if (timeout > WAIT_MAX_USEC)
