@@ -60,9 +60,13 @@ put_as = $(foreach file,$(1),$(INSTALL) -d '$(DESTDIR)$(3)' && \
 # $(call put_to,FILE,PATH): install FILE as data, as PATH.
 put_to = $(INSTALL) -d '$(DESTDIR)$(dir $(2))' && $(INSTALL_DATA) $(1) '$(DESTDIR)$(2)'
 
-.PHONY: install
-install: $(PROGRAMS) $(if $(CTL_SRCS),$(BUILD)/installed/elementctl) $(UNITS) $(SYSUSERS) $(TMPFILES) \
-         $(CATALOGS) $(PCFILES) $(MANPAGES) $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP) ## install below PREFIX (and DESTDIR)
+INSTALLED := $(PROGRAMS) $(if $(CTL_SRCS),$(BUILD)/installed/elementctl) $(UNITS) $(SYSUSERS) $(TMPFILES) \
+             $(CATALOGS) $(PCFILES) $(MANPAGES) $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
+
+.PHONY: programs install install-strip uninstall
+programs: $(INSTALLED) ## build what gets installed, and nothing else
+
+install: $(INSTALLED) ## install below PREFIX (and DESTDIR)
 	$(call put,$(INSTALL_PROGRAM),$(filter %/elementd,$(PROGRAMS)),$(sbindir))
 	$(call put,$(INSTALL_PROGRAM),$(filter %/elementd-http,$(PROGRAMS)),$(libexecdir)/elementd)
 	$(call put,$(INSTALL_PROGRAM),$(if $(CTL_SRCS),$(BUILD)/installed/elementctl),$(bindir))
@@ -86,17 +90,23 @@ install: $(PROGRAMS) $(if $(CTL_SRCS),$(BUILD)/installed/elementctl) $(UNITS) $(
 	$(call put,$(INSTALL_DATA),$(FISHCOMP),$(fishcompdir))
 	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
-ifneq ($(wildcard packaging/debian),)
-.PHONY: deb
-deb: ## build the Debian package
-	packaging/debian/build
-else
-ABSENT += deb
-endif
-ifneq ($(wildcard packaging/rpm),)
-.PHONY: rpm
-rpm: ## build the RPM package
-	packaging/rpm/build
-else
-ABSENT += rpm
-endif
+install-strip:
+	+@$(MAKE) --no-print-directory INSTALL_PROGRAM='$(INSTALL_PROGRAM) -s' install
+
+# What an installation with the same variables has, by making one elsewhere: so there is no second list of it. State and
+# configuration stay.
+uninstall: $(INSTALLED) ## remove what `make install` with the same variables has installed
+	+@list=$$(mktemp -d) && trap 'rm -rf "$$list"' EXIT && \
+	    $(MAKE) --no-print-directory DESTDIR="$$list" install >/dev/null && \
+	    (cd "$$list" && find . ! -type d) | while IFS= read -r file; do rm -f '$(DESTDIR)'"$${file#.}"; done
+	-@rmdir '$(DESTDIR)$(libexecdir)/elementd' '$(DESTDIR)$(datadir)/elementd' 2>/dev/null || :
+	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
+
+.PHONY: deb rpm
+deb: ## build the Debian packages, in build/deb
+	@packaging/install-deps build package
+	packaging/build-deb $(BUILD)/deb
+
+rpm: ## build the RPM packages, in build/rpm
+	@packaging/install-deps build package
+	packaging/build-rpm $(BUILD)/rpm
