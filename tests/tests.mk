@@ -99,8 +99,8 @@ check-style: ## only the style checks and their self-tests
 
 ifneq ($(wildcard tests/system/run),)
 .PHONY: check-system
-check-system: ## tests under a real systemd, booted in a container
-	@packaging/install-deps build system
+check-system: ## the package under a real systemd, booted in a container on a minimal root
+	@packaging/install-deps build package system
 	+@$(MAKE) --no-print-directory all $(SYSTEM_PROBE)
 	ELEMENTD_BUILD=$(abspath $(BUILD)) tests/system/run
 else
