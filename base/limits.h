@@ -209,6 +209,13 @@
 /* A request that has begun must be complete within this. */
 #define CONN_REQUEST_USEC (30 * USEC_PER_SEC)
 
+/*
+ * A stop waits for the request of a connection that has sent nothing yet until it is this old, and for the rest of a
+ * request that has begun for as long after its beginning. Clients send within microseconds, or within tens of
+ * milliseconds where the processors are busy; so those that meet a restart are served. A stop is delayed by no more.
+ */
+#define CONN_FAREWELL_USEC (500 * USEC_PER_MSEC)
+
 /* Pause of the listener when the process or the system has no more descriptors. */
 #define LISTENER_PAUSE_USEC (250 * USEC_PER_MSEC)
 

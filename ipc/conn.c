@@ -49,7 +49,8 @@ struct Conn {
     short armed;        /* what the loop tells of; 0: nothing */
     bool has_ended;     /* the peer sends no more */
     bool is_gone;       /* the peer takes no more, either */
-    usec_t now;         /* boot-time clock, of this wake-up */
+    usec_t opened_at;   /* boot-time clock */
+    usec_t now;         /* the same, of this wake-up */
     usec_t progress_at; /* when bytes last went to or fro */
 };
 
@@ -435,7 +436,7 @@ static int conn_new(ConnShared *shared, int fd, Peer *peer, Conn **ret_conn)
     conn->fd = fd;
     conn->peer = *peer;
     conn->peer.fd = fd;
-    conn->now = conn->progress_at = clock_boottime();
+    conn->opened_at = conn->now = conn->progress_at = clock_boottime();
     session_init(&conn->session, &shared->sessions, &conn->peer, conn_on_change);
     conn->event = event_new(shared->base, fd, EV_READ, conn_on_event, conn);
     if (!conn->event)
@@ -494,9 +495,34 @@ static void conn_on_settle(evutil_socket_t fd, short what, void *userdata)
     }
 }
 
+usec_t conn_farewell(const Conn *conn)
+{
+    if (conn->state != CONN_READING)
+        return 0;
+    if (conn->session.request_began != 0)
+        return clock_add(conn->session.request_began, CONN_FAREWELL_USEC);
+    /* Bytes that went to or fro were a request, and its answer. */
+    return conn->progress_at == conn->opened_at ? clock_add(conn->opened_at, CONN_FAREWELL_USEC)
+                                                : 0;
+}
+
+int conn_fd(const Conn *conn)
+{
+    return conn->fd;
+}
+
+void conn_hear(Conn *conn)
+{
+    conn_on_event(conn->fd, EV_READ, conn);
+}
+
 void conn_stop(Conn *conn)
 {
-    session_stop(&conn->session, clock_boottime());
+    /* What fails here would have ended it as well. */
+    conn->now = clock_boottime();
+    if (conn->state == CONN_READING)
+        (void)conn_read(conn);
+    session_stop(&conn->session, conn->now);
     (void)conn_send(conn);
     (void)conn_free(conn);
 }

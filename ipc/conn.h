@@ -17,8 +17,8 @@
  * A connection ends at the end of a wake-up, in one place: because the peer has gone, because it broke a rule, or because
  * something failed; the latter two are logged. A peer that only ends its sending still gets its answers.
  *
- * Limits: CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, UNREAD_BYTES_PER_UID_MAX, UNREAD_BYTES_MAX, CONN_IDLE_USEC, CONN_REQUEST_USEC, and those of ipc/session.h,
- * TURN_SLICE_USEC
+ * Limits: CONNECTIONS_MAX, CONNECTIONS_PER_UID_MAX, UNREAD_BYTES_PER_UID_MAX, UNREAD_BYTES_MAX, CONN_IDLE_USEC, CONN_REQUEST_USEC,
+ * CONN_FAREWELL_USEC, TURN_SLICE_USEC, and those of ipc/session.h
  */
 
 #include <event2/event.h>
@@ -62,7 +62,19 @@ void conn_open(ConnShared *shared, int fd, Peer *peer);
 /* Closes at once. NULL is fine. Returns NULL. */
 Conn *conn_free(Conn *conn);
 
-/* Answers what has been read, lets nothing wait any more, sends what the socket takes now, and frees. */
+/*
+ * Until when a request of it is to be awaited although the server stops (boot-time clock; CONN_FAREWELL_USEC): it has
+ * connected and not asked yet, or begun to ask. 0: it has what it asked for.
+ */
+usec_t conn_farewell(const Conn *conn);
+
+/* The socket, for poll(2). */
+int conn_fd(const Conn *conn);
+
+/* A wake-up: reads and answers what has come, and may free the connection. */
+void conn_hear(Conn *conn);
+
+/* Answers what has come, lets nothing wait any more, sends what the socket takes now, and frees. */
 void conn_stop(Conn *conn);
 
 /* Frees the connection if its next step was due before `now` (boot-time clock). */

@@ -1,6 +1,7 @@
 #include "ipc/server.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -43,13 +44,18 @@ int server_new(struct event_base *base, const ServerOperations *operations, void
     return 0;
 }
 
+static void server_deafen(Server *server)
+{
+    while (server->n_listeners > 0)
+        (void)listener_free(server->listeners[--server->n_listeners]);
+}
+
 /* Lets go of listeners and connections, of each by `end`, which frees it. */
 static void server_end(Server *server, void (*end)(Conn *conn))
 {
     Conn *conn;
 
-    while (server->n_listeners > 0)
-        (void)listener_free(server->listeners[--server->n_listeners]);
+    server_deafen(server);
     while ((conn = conn_next(&server->shared, NULL)))
         end(conn);
     (void)event_del(server->sweep);
@@ -73,8 +79,60 @@ Server *server_free(Server *server)
     return NULL;
 }
 
+/* Of those that are still to be heard out: fills both arrays in, and returns how many; `ret_until`: the last one's time. */
+static nfds_t server_find_unheard(Server *server, usec_t now, struct pollfd *fds, Conn **conns,
+                                  usec_t *ret_until)
+{
+    nfds_t n = 0;
+
+    *ret_until = 0;
+    for (Conn *conn = conn_next(&server->shared, NULL); conn;
+         conn = conn_next(&server->shared, conn)) {
+        usec_t until = conn_farewell(conn);
+
+        if (until <= now)
+            continue;
+        if (until > *ret_until)
+            *ret_until = until;
+        conns[n] = conn;
+        fds[n++] = (struct pollfd){.fd = conn_fd(conn), .events = POLLIN};
+    }
+    return n;
+}
+
+/*
+ * Clients whose connections were accepted, and that have not said yet what they want: closed now, they would be sent away.
+ * Those that come later wait in the queue of the socket, for the next process if systemd holds it.
+ *
+ * Not by the loop: there is nothing else to be done any more, and it is over after CONN_FAREWELL_USEC.
+ */
+static void server_hear_out(Server *server)
+{
+    size_t n_max = server->shared.n_conns + 1;
+    _cleanup_(freep) struct pollfd *fds = calloc(n_max, sizeof(*fds));
+    _cleanup_(freep) Conn **conns = calloc(n_max, sizeof(*conns));
+    usec_t until, now;
+    nfds_t n;
+
+    if (!fds || !conns)
+        return;
+    while ((n = server_find_unheard(server, now = clock_boottime(), fds, conns, &until)) > 0) {
+        if (poll(fds, n, (int)((until - now) / USEC_PER_MSEC) + 1) <= 0)
+            continue;
+        /* One, and then anew: what it asks for may end others. */
+        for (nfds_t i = 0; i < n; i++) {
+            if (fds[i].revents != 0) {
+                conn_hear(conns[i]);
+                break;
+            }
+        }
+    }
+}
+
 void server_stop(Server *server)
 {
+    server_deafen(server);
+    server_hear_out(server);
     server_end(server, conn_stop);
 }
 

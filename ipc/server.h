@@ -6,7 +6,7 @@
  * Owns listeners and connections. Asks the daemon through ServerOperations, and is told of changes
  * by server_changed() and server_removed(). Single-threaded, on the caller's loop.
  *
- * Limits: SERVER_LISTENERS_MAX, and those of ipc/conn.h and ipc/listener.h
+ * Limits: SERVER_LISTENERS_MAX, CONN_FAREWELL_USEC, and those of ipc/conn.h and ipc/listener.h
  */
 
 #include <event2/event.h>
@@ -47,8 +47,10 @@ int server_listen(Server *server, int fd);
 void server_serve(Server *server, int fd, Peer *peer);
 
 /*
- * Accepts no more, answers what has been read, with NotReady for calls that wait (InvalidConfiguration for those that
- * wait for a reload, PlatformUnavailable for those that wait for the platform), sends what is left to be sent as far as the sockets take it now, and closes all connections.
+ * Accepts no more, answers what has come, with NotReady for calls that wait (InvalidConfiguration for those that
+ * wait for a reload, PlatformUnavailable for those that wait for the platform), sends what is left to be sent as far as the
+ * sockets take it now, and closes all connections.
+ * Clients that have just connected, or begun to ask, are heard out: it returns after CONN_FAREWELL_USEC at the latest.
  * Idempotent.
  */
 void server_stop(Server *server);

@@ -5,6 +5,7 @@
 #include "ipc/server.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -718,6 +719,85 @@ static void test_stop(void **state)
     wire_expect_end(idle);
 }
 
+/* Sends a request in two pieces, each some time after the last thing that happened. */
+static void *ask_late(void *userdata)
+{
+    static const char text[] = GET("x");
+    const int *fd = userdata;
+
+    usleep(20 * 1000);
+    (void)send(*fd, text, 10, MSG_NOSIGNAL);
+    usleep(20 * 1000);
+    (void)send(*fd, text + 10, sizeof(text) - 10, MSG_NOSIGNAL);
+    return NULL;
+}
+
+static void test_stop_hears_out(void **state)
+{
+    int early, late, again;
+    usec_t start, taken;
+    pthread_t thread;
+
+    (void)state;
+    (void)wire_add_ready("x", "t");
+    again = wire_connect(1000);
+    wire_say(again, GET("x"));
+    wire_expect(again, TOKEN("t"));
+    early = wire_connect(1000);
+    late = wire_connect(1000);
+    wire_settle();
+    /* Both are there, and the server has not seen them. */
+    wire_say(again, GET("x"));
+    wire_say(early, GET("x"));
+    assert_int_equal(pthread_create(&thread, NULL, ask_late, &late), 0);
+    start = clock_boottime();
+    server_stop(wire_server);
+    taken = clock_boottime() - start;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    wire_expect(again, TOKEN("t"));
+    wire_expect_end(again);
+    wire_expect(early, TOKEN("t"));
+    wire_expect_end(early);
+    wire_expect(late, TOKEN("t"));
+    wire_expect_end(late);
+    /* Over when the last one has asked. */
+    assert_true(taken >= 35 * USEC_PER_MSEC && taken < CONN_FAREWELL_USEC);
+}
+
+/* One that says nothing is waited for until it is so old, and not again from then on. */
+static void test_stop_does_not_wait_for_the_silent(void **state)
+{
+    int old = wire_connect(1000), young;
+    usec_t start;
+
+    (void)state;
+    wire_settle();
+    usleep((useconds_t)CONN_FAREWELL_USEC);
+    young = wire_connect(1000);
+    start = clock_boottime();
+    server_stop(wire_server);
+    assert_true(clock_boottime() - start >= CONN_FAREWELL_USEC - 50 * USEC_PER_MSEC);
+    assert_true(clock_boottime() - start < 2 * CONN_FAREWELL_USEC);
+    wire_expect_end(old);
+    wire_expect_end(young);
+}
+
+static void test_stop_at_once(void **state)
+{
+    int silent = wire_connect(1000), partial = wire_connect(1000);
+    usec_t start;
+
+    (void)state;
+    wire_say_bytes(partial, "{", 1);
+    wire_settle();
+    usleep((useconds_t)CONN_FAREWELL_USEC);
+    start = clock_boottime();
+    server_stop(wire_server);
+    assert_true(clock_boottime() - start < CONN_FAREWELL_USEC / 2);
+    wire_expect_end(silent);
+    wire_expect_end(partial);
+}
+
 /* With connections in every state. */
 static void test_free_in_every_state(void **state)
 {
@@ -779,6 +859,9 @@ int main(void)
         TEST(test_half_close_within_a_reply),
         TEST(test_too_large_a_reply),
         TEST(test_stop),
+        TEST(test_stop_hears_out),
+        TEST(test_stop_does_not_wait_for_the_silent),
+        TEST(test_stop_at_once),
         TEST(test_free_in_every_state),
     };
 
