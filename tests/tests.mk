@@ -97,6 +97,12 @@ check-ndebug: deps ## unit tests with assert() compiled out
 check-style: ## only the style checks and their self-tests
 	tests/run --build $(BUILD) style
 
+.PHONY: check-packages
+check-packages: ## the packages: built, looked at by lintian and rpmlint, built again with the same bytes
+	@packaging/install-deps build package
+	+@$(MAKE) --no-print-directory programs
+	tests/package/run $(BUILD)
+
 ifneq ($(wildcard tests/system/run),)
 .PHONY: check-system
 check-system: ## the package under a real systemd, booted in a container on a minimal root
