@@ -277,7 +277,7 @@ typedef struct DocumentScan {
 static bool document_scan_is_plain(const char *text, size_t size)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
-    uint64_t found = 0;
+    uint64_t found = 0, all = 0;
     size_t i = 0;
 
     for (; size - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
@@ -286,13 +286,16 @@ static bool document_scan_is_plain(const char *text, size_t size)
         memcpy(&word, text + i, sizeof(word));
         escape = word ^ ones * '\\';
         found |= ((word - ones * 0x20) & ~word) | ((escape - ones) & ~escape);
+        all |= word;
     }
     if ((found & tops) != 0)
         return false;
-    for (; i < size; i++)
+    for (; i < size; i++) {
         if ((unsigned char)text[i] < 0x20 || text[i] == '\\')
             return false;
-    return utf8_is_valid(text, size);
+        all |= (unsigned char)text[i];
+    }
+    return (all & tops) == 0 || utf8_is_valid(text, size); /* ASCII is */
 }
 
 static bool document_scan_take(DocumentScan *scan, const char *literal)
