@@ -114,8 +114,8 @@ static bool file_is_own(const struct stat *st)
 /* The spare that file_exchange() left; -1 where there is none that can be used. */
 static int file_open_spare(int dirfd, const char *name)
 {
-    _cleanup_(closep) int fd =
-        openat(dirfd, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    _cleanup_(closep) int fd = openat(dirfd, name,
+                                      O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0 || !file_is_own(&st) || st.st_size != 0 ||
@@ -198,8 +198,8 @@ static bool file_exchange(int dirfd, const char *new_name, const char *name)
 /* Leaves nothing in what the next commit is to be written into. */
 static void file_empty_spare(int dirfd, const char *name)
 {
-    _cleanup_(closep) int fd =
-        openat(dirfd, name, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    _cleanup_(closep) int fd = openat(
+        dirfd, name, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
     if (fd < 0 || fchmod(fd, FILE_SETTLED) < 0)
         (void)unlinkat(dirfd, name, 0);

@@ -21,8 +21,8 @@ typedef enum InstanceRemoval {
 
 typedef struct Instance {
     const char *name; /* shared (base/shared.h), as the next two */
-    const char
-        *element; /* element.key; NULL when the file does not say it well; others' errors do not matter */
+    const char *
+        element; /* element.key; NULL when the file does not say it well; others' errors do not matter */
     const char *account_name; /* never NULL */
     const Account *account;   /* of the same Config; NULL when there is none of that name */
 
@@ -69,7 +69,8 @@ typedef struct InstanceContext {
     Account *const *accounts; /* by name */
     size_t n_accounts;
     const DigestKey *key;
-    const Instance *previous; /* of the same Config, to share texts with where they say the same; or NULL */
+    const Instance
+        *previous; /* of the same Config, to share texts with where they say the same; or NULL */
 } InstanceContext;
 
 /*

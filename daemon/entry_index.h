@@ -19,7 +19,7 @@ typedef struct EntryIndexSlot {
 
 typedef struct EntryIndex {
     EntryIndexSlot *slots;
-    size_t n_slots; /* a power of 2, or 0: empty */
+    size_t n_slots;               /* a power of 2, or 0: empty */
     struct Entry *const *entries; /* borrowed */
 } EntryIndex;
 

@@ -59,8 +59,8 @@ typedef struct Record {
      * long ago that was is not concluded from it, since the wall clock may have jumped.
      */
     usec_t intent;
-    const char
-        *owner; /* of the tag by which that POST's instance can be found; NULL: as the settings say */
+    const char *
+        owner; /* of the tag by which that POST's instance can be found; NULL: as the settings say */
 
     /* Back-off. */
     unsigned attempts;

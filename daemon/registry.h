@@ -14,8 +14,8 @@
 #include <sys/queue.h>
 
 #include "config/config.h"
-#include "daemon/entry_index.h"
 #include "daemon/engine.h"
+#include "daemon/entry_index.h"
 #include "daemon/gate.h"
 #include "daemon/orphans.h"
 #include "daemon/plan.h"
@@ -33,8 +33,8 @@ typedef enum EntryChange {
 } EntryChange;
 
 typedef struct Entry {
-    Served served; /* what clients see; see registry_publish() */
-    size_t index;  /* in the registry */
+    Served served;        /* what clients see; see registry_publish() */
+    size_t index;         /* in the registry */
     const char *name;     /* shared */
     const Instance *want; /* of the registry's Config; NULL: recorded, but not declared */
     Gate

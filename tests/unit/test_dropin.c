@@ -375,12 +375,11 @@ static void test_may_have_any(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        test(test_absent),     test(test_override),    test(test_mask),
-        test(test_ignored),    test(test_bad_names),   test(test_refused),
-        test(test_unreadable), test(test_of_another),  test(test_directories),
-        test(test_file_limit), test(test_files_limit), test(test_one_file),
-        test(test_has_folder),
-        test(test_may_have_any),
+        test(test_absent),     test(test_override),     test(test_mask),
+        test(test_ignored),    test(test_bad_names),    test(test_refused),
+        test(test_unreadable), test(test_of_another),   test(test_directories),
+        test(test_file_limit), test(test_files_limit),  test(test_one_file),
+        test(test_has_folder), test(test_may_have_any),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,7 +94,8 @@ static void test_hostile(void **state)
     fixture->names[1][0] = '\0';
     assert_int_equal(entry_index_init(&fixture->index, 3), 0);
     entry_index_fill(&fixture->index, fixture->pointers, 3);
-    assert_ptr_equal(entry_index_find(&fixture->index, longest, NAME_BYTES_MAX), &fixture->entries[0]);
+    assert_ptr_equal(entry_index_find(&fixture->index, longest, NAME_BYTES_MAX),
+                     &fixture->entries[0]);
     assert_null(entry_index_find(&fixture->index, longest, NAME_BYTES_MAX - 1));
     assert_null(entry_index_find(&fixture->index, longest, NAME_BYTES_MAX + 1));
     assert_ptr_equal(entry_index_find(&fixture->index, "", 0), &fixture->entries[1]);

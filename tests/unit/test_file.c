@@ -563,7 +563,8 @@ static void test_replace_spare(void **state)
 
     assert_int_equal(replace(directory->fd, "r", "other"), 0);
     put(directory->fd, "r.new", "half", 4);
-    fd = openat(directory->fd, "r.new", O_RDONLY | O_CLOEXEC); /* so that its number is not used again */
+    fd = openat(directory->fd, "r.new",
+                O_RDONLY | O_CLOEXEC); /* so that its number is not used again */
     assert_int_equal(replace(directory->fd, "r", "short"), 0);
     assert_int_equal(fstat(fd, &before), 0);
     assert_int_equal(close(fd), 0);
@@ -603,9 +604,8 @@ static void test_replace_fails(void **state)
         size_t after;
         bool is_exchangeable;
     } rows[] = {
-        {"write", 0, false}, {"write", 0, true},    {"sync", 0, false},
-        {"sync", 0, true},   {"link", 0, false},    {"rename", 0, false},
-        {"rename", 1, false},
+        {"write", 0, false}, {"write", 0, true},   {"sync", 0, false},   {"sync", 0, true},
+        {"link", 0, false},  {"rename", 0, false}, {"rename", 1, false},
     };
     Directory *directory = *state;
 

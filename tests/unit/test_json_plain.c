@@ -18,7 +18,8 @@ static void test_each_byte(void **state)
         for (size_t size = 1; size <= MAX; size++)
             for (size_t at = 0; at < size; at++) {
                 bool is_plain = byte >= 0x20 && byte != '"' && byte != '\\';
-                char *text = malloc(size); /* of just that size, for a sanitizer to see what is read */
+                char *text = malloc(
+                    size); /* of just that size, for a sanitizer to see what is read */
                 bool is_ascii;
 
                 memset(text, at % 2 == 0 ? ' ' : '~', size);
@@ -33,7 +34,8 @@ static void test_each_byte(void **state)
 /* Neighbours must not hide each other: what a subtraction takes from the next byte. */
 static void test_neighbours(void **state)
 {
-    static const char bytes[] = {0, 1, 0x1F, 0x20, '!', '"', '#', '[', '\\', ']', 0x7F, (char)0x80, (char)0xFF};
+    static const char bytes[] = {0,   1,    0x1F, 0x20, '!',        '"',       '#',
+                                 '[', '\\', ']',  0x7F, (char)0x80, (char)0xFF};
 
     (void)state;
     for (size_t a = 0; a < sizeof(bytes); a++)
@@ -46,8 +48,8 @@ static void test_neighbours(void **state)
                 text[2] = bytes[a];
                 text[3] = bytes[b];
                 text[4] = bytes[c];
-                while (expected < 8 && (unsigned char)text[expected] >= 0x20 && text[expected] != '"' &&
-                       text[expected] != '\\')
+                while (expected < 8 && (unsigned char)text[expected] >= 0x20 &&
+                       text[expected] != '"' && text[expected] != '\\')
                     is_ascii = (unsigned char)text[expected++] < 0x80 && is_ascii;
                 assert_int_equal(json_plain_size(text, 8, &told), expected);
                 assert_int_equal(told, is_ascii);
