@@ -156,13 +156,18 @@ $(BUILD)/elementd: $(BUILD)/daemon/main.o $(HOUSE)
 $(BUILD)/elementd-http: $(BUILD)/fetch/main.o $(HOUSE)
 	$(call say,LINK)$(LINK) -pie -o $@ $^ $(FETCH_LIBS)
 
-# Where the daemon looks for that program when it is installed. Not a flag of all objects: it is known, and changes,
-# when we are installed.
-$(BUILD)/daemon/http_helper.o: OBJ_FLAGS = -DELEMENTD_LIBEXECDIR='"$(libexecdir)/elementd"'
-$(BUILD)/daemon/http_helper.o: $(BUILD)/.libexecdir
+# Where the daemon looks for that program when it is installed, which is known, and changes, when we are: so that one is
+# linked for itself, and nobody who runs the one beside the program has it changed under his hands.
+LIBEXECDIR_FLAG = -DELEMENTD_LIBEXECDIR='"$(libexecdir)/elementd"'
+$(BUILD)/daemon/http_helper.o: OBJ_FLAGS = $(LIBEXECDIR_FLAG)
 $(BUILD)/.libexecdir: FORCE
 	@mkdir -p $(@D)
 	@echo '$(libexecdir)' | cmp -s - $@ || echo '$(libexecdir)' > $@
+$(BUILD)/installed/http_helper.o: daemon/http_helper.c $(BUILD)/daemon/http_helper.o $(BUILD)/.libexecdir
+	@mkdir -p $(@D)
+	$(call say,CC  )$(COMPILE) $(WERROR_FLAG) $(LIBEXECDIR_FLAG) -c -o $@ $<
+$(BUILD)/installed/elementd: $(BUILD)/daemon/main.o $(BUILD)/installed/http_helper.o $(HOUSE)
+	$(call say,LINK)$(LINK) -pie -o $@ $^ $(HOUSE_LIBS)
 
 # The library's ABI version is in its file name; NEWS.md tells when it changes.
 $(SO).0.0.0: $(call objs,$(LIB_SRCS)) $(HOUSE) $(wildcard ipc/client/libelementd.map)

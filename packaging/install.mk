@@ -60,14 +60,15 @@ put_as = $(foreach file,$(1),$(INSTALL) -d '$(DESTDIR)$(3)' && \
 # $(call put_to,FILE,PATH): install FILE as data, as PATH.
 put_to = $(INSTALL) -d '$(DESTDIR)$(dir $(2))' && $(INSTALL_DATA) $(1) '$(DESTDIR)$(2)'
 
-INSTALLED := $(PROGRAMS) $(if $(CTL_SRCS),$(BUILD)/installed/elementctl) $(UNITS) $(SYSUSERS) $(TMPFILES) \
+INSTALLED := $(PROGRAMS) $(call exists,daemon/main.c,$(BUILD)/installed/elementd) \
+             $(if $(CTL_SRCS),$(BUILD)/installed/elementctl) $(UNITS) $(SYSUSERS) $(TMPFILES) \
              $(CATALOGS) $(PCFILES) $(MANPAGES) $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 
 .PHONY: programs install install-strip uninstall
 programs: $(INSTALLED) ## build what gets installed, and nothing else
 
 install: $(INSTALLED) ## install below PREFIX (and DESTDIR)
-	$(call put,$(INSTALL_PROGRAM),$(filter %/elementd,$(PROGRAMS)),$(sbindir))
+	$(call put,$(INSTALL_PROGRAM),$(filter %/installed/elementd,$(INSTALLED)),$(sbindir))
 	$(call put,$(INSTALL_PROGRAM),$(filter %/elementd-http,$(PROGRAMS)),$(libexecdir)/elementd)
 	$(call put,$(INSTALL_PROGRAM),$(if $(CTL_SRCS),$(BUILD)/installed/elementctl),$(bindir))
 	$(call put,$(INSTALL_PROGRAM),$(LIBRARY:%=%.0.0.0),$(libdir))
@@ -90,7 +91,7 @@ install: $(INSTALLED) ## install below PREFIX (and DESTDIR)
 	$(call put,$(INSTALL_DATA),$(FISHCOMP),$(fishcompdir))
 	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
-install-strip:
+install-strip: ## the same, without symbols
 	+@$(MAKE) --no-print-directory INSTALL_PROGRAM='$(INSTALL_PROGRAM) -s' install
 
 # What an installation with the same variables has, by making one elsewhere: so there is no second list of it. State and
