@@ -105,6 +105,9 @@ static int file_write_all(int fd, struct iovec *pieces, size_t n)
 #define FILE_UNSETTLED ((mode_t)0400)
 #define FILE_SETTLED   ((mode_t)0600)
 
+/* Not in this way; another may do. */
+#define FILE_E_OTHERWISE 1
+
 /* Whether a file is ours alone, and known by no other name. */
 static bool file_is_own(const struct stat *st)
 {
@@ -178,21 +181,33 @@ static bool file_is_own_at(int dirfd, const char *name)
 /*
  * As file_keep_old() and a rename, but no file is made and none is removed, which costs a file system more than all the
  * rest (measured with ext4: a third of a commit). `new_name` comes to be what "NAME~" was. In between, `name` is the old
- * document and "NAME~" the new one. False where it cannot be: nothing has changed.
+ * document and "NAME~" the new one. 0; FILE_E_OTHERWISE where it cannot be: nothing has changed; or -errno: `name` is as it was,
+ * and `new_name` is not the new document any more.
  */
-static bool file_exchange(int dirfd, const char *new_name, const char *name)
+static int file_exchange(int dirfd, const char *new_name, const char *name)
 {
     char old_name[NAME_MAX + 1];
 
     (void)snprintf(old_name, sizeof(old_name), "%s~", name);
     if (!file_is_own_at(dirfd, old_name) || !file_is_own_at(dirfd, name))
-        return false;
+        return FILE_E_OTHERWISE;
     if (renameat2(dirfd, new_name, dirfd, old_name, RENAME_EXCHANGE) < 0)
-        return false;
+        return FILE_E_OTHERWISE;
     if (renameat2(dirfd, old_name, dirfd, name, RENAME_EXCHANGE) == 0)
-        return true;
-    (void)renameat2(dirfd, new_name, dirfd, old_name, RENAME_EXCHANGE);
-    return false;
+        return 0;
+    if (renameat2(dirfd, new_name, dirfd, old_name, RENAME_EXCHANGE) < 0)
+        return error_errno();
+    return FILE_E_OTHERWISE;
+}
+
+/* The same by links, where files cannot be exchanged. 0 or -errno. */
+static int file_put_in_place(int dirfd, const char *new_name, const char *name, bool keep_old)
+{
+    int r = keep_old ? file_keep_old(dirfd, name) : 0;
+
+    if (r == 0 && renameat(dirfd, new_name, dirfd, name) < 0)
+        r = error_errno();
+    return r;
 }
 
 /* Leaves nothing in what the next commit is to be written into. */
@@ -208,18 +223,17 @@ static void file_empty_spare(int dirfd, const char *name)
 int file_replace(int dirfd, const char *name, bool keep_old, struct iovec *pieces, size_t n)
 {
     char new_name[NAME_MAX + 1];
-    bool is_exchanged = false;
+    bool is_exchanged;
     int r;
 
     assert(strlen(name) < NAME_MAX - 4);
     (void)snprintf(new_name, sizeof(new_name), "%s.new", name);
     r = file_write_new(dirfd, new_name, pieces, n);
-    if (r == 0 && keep_old)
-        is_exchanged = file_exchange(dirfd, new_name, name);
-    if (r == 0 && keep_old && !is_exchanged)
-        r = file_keep_old(dirfd, name);
-    if (r == 0 && !is_exchanged && renameat(dirfd, new_name, dirfd, name) < 0)
-        r = error_errno();
+    if (r == 0)
+        r = keep_old ? file_exchange(dirfd, new_name, name) : FILE_E_OTHERWISE;
+    is_exchanged = r == 0;
+    if (r == FILE_E_OTHERWISE)
+        r = file_put_in_place(dirfd, new_name, name, keep_old);
     if (r < 0) {
         (void)unlinkat(dirfd, new_name, 0);
         return r;

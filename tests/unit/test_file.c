@@ -31,6 +31,7 @@ static struct {
     size_t write_max;   /* bytes that one writev() takes; 0: all */
     const char *fails;  /* the call that fails with EIO, */
     size_t fails_after; /* after so many that do not */
+    size_t fails_again; /* and so many after it */
     bool has_no_exchange;
 } disk;
 
@@ -45,8 +46,16 @@ static bool disk_fails(const char *call, const char *what)
     size_t n = strlen(disk.calls);
 
     (void)snprintf(disk.calls + n, sizeof(disk.calls) - n, "%s%s%s ", call, *what ? ":" : "", what);
-    if (!disk.fails || strcmp(call, disk.fails) != 0 || disk.fails_after-- > 0)
+    if (!disk.fails || strcmp(call, disk.fails) != 0)
         return false;
+    if (disk.fails_after > 0) {
+        disk.fails_after--;
+        return false;
+    }
+    if (disk.fails_again == 0)
+        disk.fails_after = SIZE_MAX;
+    else
+        disk.fails_again--;
     errno = EIO;
     return true;
 }
@@ -596,6 +605,26 @@ static void test_replace_without_exchange(void **state)
     }
 }
 
+/* What has been exchanged cannot be exchanged back: that is no commit, and what lies there for the next one is no document. */
+static void test_replace_half_exchanged(void **state)
+{
+    Directory *directory = *state;
+
+    assert_int_equal(replace(directory->fd, "r", "older"), 0);
+    assert_int_equal(replace(directory->fd, "r", "old"), 0);
+    memset(&disk, 0, sizeof(disk));
+    disk.fails = "exchange";
+    disk.fails_after = 1;
+    disk.fails_again = 1;
+    assert_int_equal(replace(directory->fd, "r", "new"), -EIO);
+    memset(&disk, 0, sizeof(disk));
+    assert_content(directory->fd, "r", "old");
+    assert_missing(directory->fd, "r.new");
+    assert_int_equal(replace(directory->fd, "r", "newer"), 0);
+    assert_content(directory->fd, "r", "newer");
+    assert_content(directory->fd, "r~", "old");
+}
+
 /* Each step fails in turn: the document is the old one, whole, and nothing else lies about. */
 static void test_replace_fails(void **state)
 {
@@ -948,6 +977,7 @@ int main(void)
         TEST(test_replace_exchanges),
         TEST(test_replace_spare),
         TEST(test_replace_without_exchange),
+        TEST(test_replace_half_exchanged),
         TEST(test_replace_fails),
         TEST(test_settle),
         TEST(test_replace_keeps_the_older),
