@@ -169,10 +169,9 @@ static void manager_tell_load(const StoreLoad *load)
 
 /* ---- committing ---- */
 
-static void manager_commit(Manager *manager)
+static void manager_commit(Manager *manager, usec_t now)
 {
     _cleanup_(snapshot_deinit) Snapshot snapshot = {.key = manager->key};
-    usec_t now = clock_boottime();
     uint64_t generation;
 
     if (!manager->registry.has_changes || store_is_busy(manager->store) ||
@@ -239,9 +238,10 @@ static void manager_on_commit(void *userdata, uint64_t generation, int error)
 
 /* ---- the loop ---- */
 
-static void manager_arm(Manager *manager)
+/* `now` is that of manager_commit(): what was too early then must be waited for, however late it has become meanwhile. */
+static void manager_arm(Manager *manager, usec_t now)
 {
-    usec_t now = clock_boottime(), due = manager->reconciler.due, wait;
+    usec_t due = manager->reconciler.due, wait;
     struct timeval timeout;
 
     if (manager->registry.has_changes && manager->commit_after > now && manager->commit_after < due)
@@ -267,6 +267,8 @@ static bool manager_is_creating(const Manager *manager)
 /* Everything ends here: what became due, what changed, when to look again. */
 static void manager_settle(Manager *manager)
 {
+    usec_t now;
+
     switch (manager->state) {
     case MANAGER_LOADING:
         return;
@@ -281,9 +283,10 @@ static void manager_settle(Manager *manager)
             (void)event_base_loopbreak(manager->base);
         break;
     }
-    manager_commit(manager);
+    now = clock_boottime();
+    manager_commit(manager, now);
     manager_update_status(manager);
-    manager_arm(manager);
+    manager_arm(manager, now);
 }
 
 static void manager_on_settle(evutil_socket_t fd, short what, void *userdata)

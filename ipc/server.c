@@ -104,25 +104,31 @@ static nfds_t server_find_unheard(Server *server, usec_t now, struct pollfd *fds
  * Clients whose connections were accepted, and that have not said yet what they want: closed now, they would be sent away.
  * Those that come later wait in the queue of the socket, for the next process if systemd holds it.
  *
- * Not by the loop: there is nothing else to be done any more, and it is over after CONN_FAREWELL_USEC.
+ * Not by the loop: there is nothing else to be done any more, and it is over after CONN_FAREWELL_USEC, whatever they send: who
+ * begins one request after the other would put off his own time for ever. They are heard in turn.
  */
 static void server_hear_out(Server *server)
 {
     size_t n_max = server->shared.n_conns + 1;
     _cleanup_(freep) struct pollfd *fds = calloc(n_max, sizeof(*fds));
     _cleanup_(freep) Conn **conns = calloc(n_max, sizeof(*conns));
-    usec_t until, now;
-    nfds_t n;
+    usec_t until, now = clock_boottime(), end = clock_add(now, CONN_FAREWELL_USEC);
+    nfds_t n, next = 0;
 
     if (!fds || !conns)
         return;
-    while ((n = server_find_unheard(server, now = clock_boottime(), fds, conns, &until)) > 0) {
+    for (; now < end && (n = server_find_unheard(server, now, fds, conns, &until)) > 0;
+         now = clock_boottime()) {
+        until = until < end ? until : end;
         if (poll(fds, n, (int)((until - now) / USEC_PER_MSEC) + 1) <= 0)
             continue;
         /* One, and then anew: what it asks for may end others. */
         for (nfds_t i = 0; i < n; i++) {
-            if (fds[i].revents != 0) {
-                conn_hear(conns[i]);
+            nfds_t turn = (next + i) % n;
+
+            if (fds[turn].revents != 0) {
+                conn_hear(conns[turn]);
+                next = turn + 1;
                 break;
             }
         }

@@ -83,7 +83,7 @@ def tells_once_and_ends_well(site, daemon, words, tokens, end):
     for name, token in tokens.items():
         assert site.ask(name) == token, "what was durable is served"
     end()
-    tokens["new"] = site.token("new", timeout=30)
+    tokens["new"] = site.token("new", timeout=60)
     is_well(site, tokens)
     assert len(lines(daemon, "can be written again")) == 1
     assert len(lines(daemon, "cannot write", words)) == 1
@@ -140,7 +140,7 @@ def test_a_token_that_could_not_be_synced_is_not_given_out_by_the_next_run_eithe
     assert site.ask("old") == tokens["old"]
     assert len(lines(daemon, "cannot be synced")) == 1
     daemon.faults.set()
-    tokens["new"] = site.token("new", timeout=30)
+    tokens["new"] = site.token("new", timeout=60)
     is_well(site, tokens)
     [kept] = site.state.glob("records.json.broken-*")
     kept.chmod(0o600)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.notify import NotifyListener
 from harness.process import Process
 from harness.sandbox import PREFIX
 from harness.site import OWNER
+from harness.wait import wait_until
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -288,3 +290,16 @@ def test_records_that_cannot_be_read_are_set_aside_and_the_tokens_adopted(site):
     daemon.wait_for_log("records.json")
     kept = [path for path in site.state.iterdir() if path.read_text() == broken]
     assert kept, "what cannot be read is kept for whoever can"
+
+
+def test_commits_that_wait_for_their_turn_are_not_forgotten(site):
+    """Even if what comes between finding out that it is too early and setting the timer takes longer than that."""
+    names = [f"i{n}" for n in range(40)]
+    manager = NotifyListener(site.directory)
+    site.simple(*names, parallel=3)
+    site.platform.settings(delayMs=35)
+    daemon = site.start("sendmsg:path=*notify:delay=50ms;fsync:delay=10ms", env={"NOTIFY_SOCKET": str(manager.path)},
+                        wait=False)
+    site.wait_for_socket(daemon)
+    wait_until(lambda: manager.poll() and all(row["hasToken"] for row in site.instances().values()), "all have a token")
+    manager.close()

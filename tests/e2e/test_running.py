@@ -1,11 +1,13 @@
 """The daemon as a service: ready, status, sockets it is given, signals, what it prints."""
 
+import contextlib
 import json
 import os
 import re
 import signal
 import socket
 import sys
+import threading
 import time
 
 import pytest
@@ -284,3 +286,30 @@ def test_an_end_while_the_configuration_is_loaded_loses_nothing(site, signal_num
     site.start()
     assert site.ask("one") == token and len(site.platform.posts()) == 1
     listener.close()
+
+
+def test_nobody_holds_up_a_stop(site):
+    """Who has just connected is heard out; not so one who goes on beginning requests."""
+    site.simple()
+    daemon = site.start()
+    site.token("one")
+    call = b'{"method":"org.varlink.service.GetInfo"}\0'
+    is_over = threading.Event()
+
+    def hold():
+        with site.connect() as varlink, contextlib.suppress(OSError, AssertionError):
+            varlink.send_bytes(call[:5])
+            while not is_over.wait(0.05):
+                varlink.send_bytes(call[5:] + call[:5])
+                varlink.receive_bytes()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        time.sleep(0.3)
+        begin = time.monotonic()
+        daemon.stop()
+        assert time.monotonic() - begin < 3
+    finally:
+        is_over.set()
+        thread.join()
