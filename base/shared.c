@@ -15,7 +15,7 @@ typedef struct Shared {
 /* Constness is for the holders; the count is ours. */
 static Shared *shared_head(const char *shared)
 {
-    return (Shared *)((uintptr_t)shared - offsetof(Shared, text));
+    return (Shared *)(void *)(shared - offsetof(Shared, text));
 }
 
 int shared_new(const char *text, size_t size, const char *like, const char **ret_shared)
