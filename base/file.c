@@ -106,7 +106,7 @@ static int file_write_all(int fd, struct iovec *pieces, size_t n)
 #define FILE_SETTLED   ((mode_t)0600)
 
 /* Not in this way; another may do. */
-#define FILE_E_OTHERWISE 1
+#define FILE_OTHERWISE 1
 
 /* Whether a file is ours alone, and known by no other name. */
 static bool file_is_own(const struct stat *st)
@@ -181,7 +181,7 @@ static bool file_is_own_at(int dirfd, const char *name)
 /*
  * As file_keep_old() and a rename, but no file is made and none is removed, which costs a file system more than all the
  * rest (measured with ext4: a third of a commit). `new_name` comes to be what "NAME~" was. In between, `name` is the old
- * document and "NAME~" the new one. 0; FILE_E_OTHERWISE where it cannot be: nothing has changed; or -errno: `name` is as it was,
+ * document and "NAME~" the new one. 0; FILE_OTHERWISE where it cannot be: nothing has changed; or -errno: `name` is as it was,
  * and `new_name` is not the new document any more.
  */
 static int file_exchange(int dirfd, const char *new_name, const char *name)
@@ -190,14 +190,14 @@ static int file_exchange(int dirfd, const char *new_name, const char *name)
 
     (void)snprintf(old_name, sizeof(old_name), "%s~", name);
     if (!file_is_own_at(dirfd, old_name) || !file_is_own_at(dirfd, name))
-        return FILE_E_OTHERWISE;
+        return FILE_OTHERWISE;
     if (renameat2(dirfd, new_name, dirfd, old_name, RENAME_EXCHANGE) < 0)
-        return FILE_E_OTHERWISE;
+        return FILE_OTHERWISE;
     if (renameat2(dirfd, old_name, dirfd, name, RENAME_EXCHANGE) == 0)
         return 0;
     if (renameat2(dirfd, new_name, dirfd, old_name, RENAME_EXCHANGE) < 0)
         return error_errno();
-    return FILE_E_OTHERWISE;
+    return FILE_OTHERWISE;
 }
 
 /* The same by links, where files cannot be exchanged. 0 or -errno. */
@@ -230,9 +230,9 @@ int file_replace(int dirfd, const char *name, bool keep_old, struct iovec *piece
     (void)snprintf(new_name, sizeof(new_name), "%s.new", name);
     r = file_write_new(dirfd, new_name, pieces, n);
     if (r == 0)
-        r = keep_old ? file_exchange(dirfd, new_name, name) : FILE_E_OTHERWISE;
+        r = keep_old ? file_exchange(dirfd, new_name, name) : FILE_OTHERWISE;
     is_exchanged = r == 0;
-    if (r == FILE_E_OTHERWISE)
+    if (r == FILE_OTHERWISE)
         r = file_put_in_place(dirfd, new_name, name, keep_old);
     if (r < 0) {
         (void)unlinkat(dirfd, new_name, 0);
