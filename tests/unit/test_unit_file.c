@@ -75,7 +75,7 @@ static void test_table(void **state)
         char text[512];
 
         assert_true(strlen(cases[i].text) < sizeof(text));
-        strcpy(text, cases[i].text);
+        memcpy(text, cases[i].text, strlen(cases[i].text) + 1);
         unit_file_parse(&unit, name, text, strlen(text));
         if (unit_file_is_early(&unit) != cases[i].is_early ||
             (unit.consumer != NULL) != (cases[i].line > 0))
