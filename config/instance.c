@@ -22,10 +22,7 @@ Instance *instance_free(Instance *instance)
     if (!instance)
         return NULL;
     shared_unref(instance->name);
-    shared_unref(instance->element);
-    shared_unref(instance->account_name);
-    acl_deinit(&instance->allow);
-    acl_deinit(&instance->allow_authorization);
+    terms_unref(instance->terms);
     secret_unref(instance->body);
     free(instance->problem);
     free(instance);
@@ -35,11 +32,8 @@ Instance *instance_free(Instance *instance)
 bool instance_equal(const Instance *a, const Instance *b)
 {
     return digest_equal(&a->body_digest, &b->body_digest) &&
-           digest_equal(&a->labels_digest, &b->labels_digest) &&
-           strcmp(a->account_name, b->account_name) == 0 && account_equal(a->account, b->account) &&
-           acl_equal(&a->allow, &b->allow) &&
-           acl_equal(&a->allow_authorization, &b->allow_authorization) &&
-           a->on_remove == b->on_remove;
+           digest_equal(&a->labels_digest, &b->labels_digest) && terms_equal(a->terms, b->terms) &&
+           account_equal(a->account, b->account) && a->on_remove == b->on_remove;
 }
 
 static bool instance_is_first_char(char c)
@@ -67,7 +61,15 @@ static int instance_set_account(const SchemaKey *key, Document *document, const 
 
     (void)key;
     (void)document;
-    return shared_new(value->text, strlen(value->text), NULL, &instance->account_name);
+    return shared_new(value->text, strlen(value->text), NULL, &instance->terms->account);
+}
+
+static int instance_set_allow(const SchemaKey *key, Document *document, const JsonValue *value,
+                              void *target)
+{
+    const Instance *instance = target;
+
+    return allow_set(key, document, value, instance->terms);
 }
 
 typedef struct InstanceRemovalWord {
@@ -97,9 +99,9 @@ static int instance_set_on_remove(const SchemaKey *key, Document *document, cons
 
 static const SchemaKey instance_keys[] = {
     {"account", JSON_STRING, .set = instance_set_account},
-    {"allow", JSON_ARRAY, .set = allow_set, .offset = offsetof(Instance, allow)},
-    {"allow-authorization", JSON_ARRAY, .set = allow_set,
-     .offset = offsetof(Instance, allow_authorization)},
+    {"allow", JSON_ARRAY, .set = instance_set_allow, .offset = offsetof(Terms, allow)},
+    {"allow-authorization", JSON_ARRAY, .set = instance_set_allow,
+     .offset = offsetof(Terms, allow_authorization)},
     {"on-remove", JSON_STRING, .set = instance_set_on_remove},
 };
 
@@ -268,9 +270,9 @@ static int instance_fill_account(Instance *instance)
 {
     static const char name[] = INSTANCE_DEFAULT_ACCOUNT;
 
-    if (instance->account_name)
+    if (instance->terms->account)
         return 0;
-    return shared_new(name, strlen(name), NULL, &instance->account_name);
+    return shared_new(name, strlen(name), NULL, &instance->terms->account);
 }
 
 static int instance_find_account(Instance *instance, Document *document,
@@ -280,25 +282,23 @@ static int instance_find_account(Instance *instance, Document *document,
     const JsonValue *value = json_value_find(ours, "account");
     int r;
 
-    if (!instance->account_name && value)
+    if (!instance->terms->account && value)
         return 0; /* not usable, and told of */
     r = instance_fill_account(instance);
     if (r < 0)
         return r;
     instance->account = account_find(context->accounts, context->n_accounts,
-                                     instance->account_name);
+                                     instance->terms->account);
     if (!instance->account)
         instance_report_no_account(document, context, value);
+    if (!instance->account || instance->account->problem)
+        return 0;
+    instance->terms->user = secret_ref(instance->account->user);
+    instance->terms->organization = secret_ref(instance->account->organization);
     return 0;
 }
 
 /* ---- the whole ---- */
-
-static void instance_share(const char **text, const char *like)
-{
-    if (*text && like && strcmp(*text, like) == 0)
-        shared_replace(text, like);
-}
 
 static int instance_check(Instance *instance, Document *document, const InstanceContext *context)
 {
@@ -307,17 +307,13 @@ static int instance_check(Instance *instance, Document *document, const Instance
     instance_check_misspelled(document);
     r = schema_check(&instance_root_schema, document, document->root, instance);
     if (r == 0 && instance_is_silent(document))
-        r = acl_copy(&context->settings->allow, &instance->allow);
+        r = acl_copy(&context->settings->allow, &instance->terms->allow);
     if (r == 0)
         r = instance_find_account(instance, document, context);
     if (r == 0)
-        r = body_check(document, &instance->element);
+        r = body_check(document, &instance->terms->element);
     if (r < 0)
         return r;
-    if (context->previous) {
-        instance_share(&instance->element, context->previous->element);
-        instance_share(&instance->account_name, context->previous->account_name);
-    }
     if (document->problems->n_errors > 0 || !context->settings->owner)
         return 0;
     return body_write(document, context->settings->owner, instance->name, context->key,
@@ -351,7 +347,7 @@ static int instance_inherit_problem(Instance *instance, const InstanceContext *c
     } else if (instance->account->problem) {
         instance->trouble = instance->account->trouble;
         r = asprintf(&instance->problem, "the account \"%s\" cannot be used: %s",
-                     instance->account_name, instance->account->problem);
+                     instance->terms->account, instance->account->problem);
     }
     if (r < 0)
         instance->problem = NULL;
@@ -367,6 +363,8 @@ int instance_parse(const DocumentSource *source, const InstanceContext *context,
     if (!instance)
         return -ENOMEM;
     r = shared_new(source->name, strlen(source->name), NULL, &instance->name);
+    if (r == 0)
+        r = terms_new(&instance->terms);
     if (r < 0)
         return r;
     r = instance_read(instance, source, context, problems);
@@ -375,13 +373,15 @@ int instance_parse(const DocumentSource *source, const InstanceContext *context,
     r = instance_fill_account(instance);
     if (r < 0)
         return r;
+    terms_share(&instance->terms, context->previous ? context->previous->terms : NULL);
     r = problems_close(problems, &instance->problem, &instance->trouble);
     if (r < 0)
         return r;
     r = instance_inherit_problem(instance, context);
     if (r < 0)
         return r;
-    if (!instance->problem && (!instance->body || !instance->element || !instance->account)) {
+    if (!instance->problem &&
+        (!instance->body || !instance->terms->element || !instance->account)) {
         /* A check that is missing costs this instance, not the daemon. */
         instance->problem = strdup("it cannot be used");
         instance->trouble = TROUBLE_OTHER;

@@ -4,11 +4,11 @@
  * Instance: one declared element instance. One file of instances.d, checked, with its secrets filled in.
  */
 
-#include "base/acl.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/secret.h"
 #include "base/shared.h"
+#include "base/terms.h"
 #include "config/account.h"
 #include "config/document.h"
 #include "config/settings.h"
@@ -20,20 +20,15 @@ typedef enum InstanceRemoval {
 } InstanceRemoval;
 
 typedef struct Instance {
-    const char *name; /* shared (base/shared.h), as the next two */
-    const char *
-        element; /* element.key; NULL when the file does not say it well; others' errors do not matter */
-    const char *account_name; /* never NULL */
-    const Account *account;   /* of the same Config; NULL when there is none of that name */
+    const char *name; /* shared (base/shared.h) */
 
     /*
-     * Who may have the token, and the whole header. A list that cannot be read is empty: root only. When the
-     * file is silent, `allow` is a copy of the settings' list; a file in which a list may have been meant, but
-     * cannot be made out (no JSON, an unknown key of ours), is not silent.
+     * `allow` in them says who may have the token, `allow_authorization` who the whole header. A list that cannot be read is
+     * empty: root only. When the file is silent, `allow` is a copy of the settings' list; a file in which a list may have
+     * been meant, but cannot be made out (no JSON, an unknown key of ours), is not silent.
      */
-    Acl allow;
-    Acl allow_authorization;
-    InstanceRemoval on_remove;
+    Terms *terms;
+    const Account *account; /* of the same Config; NULL when there is none of that name */
 
     /*
      * The body of POST /instances as it goes out: all keys but `elementd` as written, references and "$$"
@@ -50,6 +45,7 @@ typedef struct Instance {
      */
     char *problem;
     Trouble trouble; /* the kind of `problem` */
+    InstanceRemoval on_remove;
 } Instance;
 
 /* NULL is fine; works on a half-built one. Returns NULL. */
@@ -70,7 +66,7 @@ typedef struct InstanceContext {
     size_t n_accounts;
     const DigestKey *key;
     const Instance
-        *previous; /* of the same Config, to share texts with where they say the same; or NULL */
+        *previous; /* of the same Config, to share terms with where they say the same; or NULL */
 } InstanceContext;
 
 /*

@@ -146,7 +146,7 @@ static void create_explain(Reconciler *reconciler, Entry *entry, const PlatformA
         .method = PLATFORM_EXPLAIN,
         .account = entry->gate->account,
         .body = entry->want->body,
-        .element = entry->want->element,
+        .element = entry->want->terms->element,
         .timeout = reconciler_settings(reconciler)->request_timeout,
     };
     if (engine_ask(reconciler->engine, &question, NULL, create_on_explained, entry, &entry->task) ==

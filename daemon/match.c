@@ -25,7 +25,7 @@ static bool match_is_wanted(const Entry *entry, const Gate *gate)
 /* The element that it must be of, or NULL. */
 static const char *match_element(const Entry *entry)
 {
-    return entry->want ? entry->want->element : entry->record->element;
+    return entry->want ? entry->want->terms->element : entry->record->element;
 }
 
 static void match_forget(Entry *entry)

@@ -9,8 +9,6 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 
-static const Acl registry_no_acl;
-
 static bool text_equal(const char *a, const char *b)
 {
     return a == b || (a && b && strcmp(a, b) == 0);
@@ -56,17 +54,8 @@ void registry_deinit(Registry *registry)
 /* What clients see of the declaration. */
 static void entry_describe(Entry *entry)
 {
-    const Instance *want = entry->want;
-    const Account *account = want && entry->gate ? entry->gate->account : NULL;
-    Served *served = &entry->served;
-
-    served->name = entry->name;
-    served->element = want && want->element ? want->element : "";
-    served->account = want ? want->account_name : "";
-    served->allow = want ? &want->allow : &registry_no_acl;
-    served->allow_authorization = want ? &want->allow_authorization : &registry_no_acl;
-    served->user = account ? account->user : NULL;
-    served->organization = account ? account->organization : NULL;
+    entry->served.name = entry->name;
+    entry->served.terms = entry->want ? entry->want->terms : &terms_none;
 }
 
 static int entry_new(const char *name, usec_t now, Entry **ret_entry)
@@ -127,9 +116,9 @@ bool registry_is_foreign(const Entry *entry, const Record *record)
 {
     if (!entry->want)
         return false;
-    return !registry_is_same(record->account, entry->want->account_name) ||
+    return !registry_is_same(record->account, entry->want->terms->account) ||
            !registry_is_same(record->url, entry->gate ? entry->gate->account->url : NULL) ||
-           !registry_is_same(record->element, entry->want->element);
+           !registry_is_same(record->element, entry->want->terms->element);
 }
 
 /* Tests that lose answers cannot wait for two minutes each time. */
@@ -446,8 +435,8 @@ LogFields registry_log_fields(const Entry *entry, const char *message_id)
     return (LogFields){
         .message_id = message_id,
         .instance = entry->name,
-        .element = entry->served.element,
-        .account = entry->served.account,
+        .element = served_element(&entry->served),
+        .account = entry->served.terms->account,
     };
 }
 

@@ -65,9 +65,9 @@ void step_describe(Record *record, const Entry *entry)
     record->body_digest = entry->want->body_digest;
     record->labels_digest = entry->want->labels_digest;
     record->is_doomed = entry->want->on_remove == INSTANCE_DELETE;
-    shared_replace(&record->account, entry->want->account_name);
+    shared_replace(&record->account, entry->want->terms->account);
     shared_replace(&record->url, entry->gate->account->url);
-    shared_replace(&record->element, entry->want->element);
+    shared_replace(&record->element, entry->want->terms->element);
     (void)record_set_failure(record, TROUBLE_NONE, NULL);
 }
 

@@ -318,7 +318,8 @@ static CredentialResult credential_format(const Served *served, bool is_authoriz
 {
     int r;
 
-    if (!served->token || (is_authorization && (!served->user || !served->organization)))
+    if (!served->token ||
+        (is_authorization && (!served->terms->user || !served->terms->organization)))
         return served->state == SERVED_FAILED ? CREDENTIAL_FAILED : CREDENTIAL_WAITS;
     if (is_authorization)
         r = instances_format_authorization(served, answer);
@@ -354,7 +355,8 @@ static CredentialResult credential_answer(Credential *credential)
     credential->wait.call.served = served;
     if (!served)
         return CREDENTIAL_UNKNOWN;
-    if (access_check_unit(is_authorization ? served->allow_authorization : served->allow,
+    if (access_check_unit(is_authorization ? &served->terms->allow_authorization
+                                           : &served->terms->allow,
                           credential->name.unit, NULL) != 0)
         return CREDENTIAL_DENIED;
     result = credential_format(served, is_authorization, &answer);

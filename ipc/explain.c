@@ -77,9 +77,9 @@ static int explain_answer(Call *call, const AclSubject *subject)
         json_writer_key(&writer.json, "unit");
         json_writer_string(&writer.json, subject->unit);
     }
-    explain_write_verdict(call, &writer.json, "token", call->served->allow, subject);
-    explain_write_verdict(call, &writer.json, "authorization", call->served->allow_authorization,
-                          subject);
+    explain_write_verdict(call, &writer.json, "token", &call->served->terms->allow, subject);
+    explain_write_verdict(call, &writer.json, "authorization",
+                          &call->served->terms->allow_authorization, subject);
     return call_end_reply(&writer);
 }
 

@@ -114,8 +114,8 @@ int instances_format_authorization(const Served *served, Buffer *buffer)
         const char *word;
         const Secret *secret;
     } parts[] = {
-        {"User ", served->user},
-        {", Organization ", served->organization},
+        {"User ", served->terms->user},
+        {", Organization ", served->terms->organization},
         {", Element ", served->token},
     };
 
@@ -137,7 +137,7 @@ int instances_get_authorization(Call *call)
     VarlinkWriter writer;
     int r;
 
-    if (!served->token || !served->user || !served->organization)
+    if (!served->token || !served->terms->user || !served->terms->organization)
         return instances_answer_without(call);
     r = instances_format_authorization(served, &authorization);
     if (r != 0)
@@ -165,8 +165,8 @@ void instances_write(JsonWriter *json, const Served *served)
 {
     json_writer_open_object(json);
     instances_write_text(json, "name", served->name);
-    instances_write_text(json, "element", served->element);
-    instances_write_text(json, "account", served->account);
+    instances_write_text(json, "element", served_element(served));
+    instances_write_text(json, "account", served->terms->account);
     instances_write_text(json, "state", served_state_name(served->state));
     if (served->id != 0) {
         json_writer_key(json, "id");
@@ -191,9 +191,9 @@ int instances_check_visible(Call *call, const Served *served)
 
     if (served->is_removed)
         return ACCESS_E_DENIED;
-    r = access_check(served->allow, call->peer, NULL);
+    r = access_check(&served->terms->allow, call->peer, NULL);
     if (r == ACCESS_E_DENIED)
-        r = access_check(served->allow_authorization, call->peer, NULL);
+        r = access_check(&served->terms->allow_authorization, call->peer, NULL);
     return r;
 }
 

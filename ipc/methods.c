@@ -232,10 +232,10 @@ static int method_check_access(Call *call)
     case METHOD_ROOT:
         break;
     case METHOD_ALLOWED:
-        r = access_check(call->served->allow, call->peer, NULL);
+        r = access_check(&call->served->terms->allow, call->peer, NULL);
         break;
     case METHOD_AUTHORIZED:
-        r = access_check(call->served->allow_authorization, call->peer, NULL);
+        r = access_check(&call->served->terms->allow_authorization, call->peer, NULL);
         break;
     }
     return r == ACCESS_E_DENIED ? method_refuse(call, VARLINK_PERMISSION_DENIED) : r;

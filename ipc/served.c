@@ -27,9 +27,14 @@ const char *served_state_name(ServedState state)
     return NULL;
 }
 
+const char *served_element(const Served *served)
+{
+    return served->terms->element ? served->terms->element : "";
+}
+
 void served_init(Served *served)
 {
-    *served = (Served){.token_reply = BUFFER_INIT(REPLY_BYTES_MAX)};
+    *served = (Served){.terms = &terms_none, .token_reply = BUFFER_INIT(REPLY_BYTES_MAX)};
     TAILQ_INIT(&served->waits);
 }
 

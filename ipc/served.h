@@ -11,10 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/acl.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/secret.h"
+#include "base/terms.h"
 #include "base/trouble.h"
 #include "ipc/wait_queue.h"
 
@@ -36,8 +36,7 @@ const char *served_state_name(ServedState state);
 typedef struct Served {
     /* ---- the daemon's; all is borrowed from it until server_changed() or server_removed(); texts are UTF-8 ---- */
     const char *name;
-    const char *element; /* "" when the file is too broken to say */
-    const char *account;
+    const Terms *terms; /* never NULL */
     ServedState state;
     int64_t id;          /* 0: none */
     const Secret *token; /* durable, or NULL */
@@ -48,10 +47,6 @@ typedef struct Served {
     const char *problem;  /* NULL: none */
     Trouble trouble;      /* its kind */
     usec_t trouble_since; /* realtime, 0: not known */
-    const Acl *allow;
-    const Acl *allow_authorization;
-    const Secret *user;         /* of its account; NULL when that is not usable */
-    const Secret *organization; /* likewise */
 
     /* ---- ipc's ---- */
     Buffer token_reply;              /* ready-made answer to GetToken; empty: not made yet */
@@ -61,6 +56,9 @@ typedef struct Served {
     uint64_t change;
     size_t slot;
 } Served;
+
+/* element.key for people; "" when its file is too broken to say. Borrowed. */
+const char *served_element(const Served *served);
 
 /* Zeroes both parts and makes ipc's usable. */
 void served_init(Served *served);

@@ -88,7 +88,7 @@ static Instance *parse_instance(const DocumentSource *source)
     CHECK(instance_parse(source, &context, &problems, &instance) == 0);
     check_problems(&problems, instance->problem);
     CHECK((instance->body != NULL) == (instance->problem == NULL));
-    CHECK(instance->account_name != NULL);
+    CHECK(instance->terms->account != NULL);
     return instance;
 }
 

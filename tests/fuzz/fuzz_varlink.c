@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Every other answer depends on these: one with a token, one without, one that failed. */
 static Served fuzz_instances[3];
-static Acl fuzz_allow;
+static Terms fuzz_terms[N_ELEMENTS(fuzz_instances)];
 
 static Served *fuzz_find(void *userdata, const char *name, size_t size)
 {
@@ -100,19 +100,17 @@ static void fuzz_init(void)
     log_set_level(LOG_EMERG);
     r = secret_new(FUZZ_SECRET, strlen(FUZZ_SECRET), &secret);
     assert(r == 0);
-    r = acl_add(&fuzz_allow, "user:1000");
-    assert(r == 0);
     for (size_t i = 0; i < N_ELEMENTS(fuzz_instances); i++) {
         served_init(&fuzz_instances[i]);
         fuzz_instances[i].name = (const char *[]){"x", "y", "z"}[i];
-        fuzz_instances[i].element = "jira";
-        fuzz_instances[i].account = "default";
-        fuzz_instances[i].allow = &fuzz_allow;
+        fuzz_terms[i] = (Terms){.element = "jira", .account = "default"};
+        r = acl_add(&fuzz_terms[i].allow, "user:1000");
+        assert(r == 0);
+        fuzz_instances[i].terms = &fuzz_terms[i];
     }
     fuzz_instances[0].state = SERVED_READY;
     fuzz_instances[0].token = secret;
-    fuzz_instances[0].user = secret;
-    fuzz_instances[0].organization = secret;
+    fuzz_terms[0].user = fuzz_terms[0].organization = secret;
     fuzz_instances[2].state = SERVED_FAILED;
     fuzz_instances[2].problem = "because";
 }

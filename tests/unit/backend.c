@@ -146,8 +146,8 @@ void backend_deinit(Backend *backend)
         BackendInstance *instance = &backend->instances[i];
 
         served_deinit(&instance->served);
-        acl_deinit(&instance->allow);
-        acl_deinit(&instance->allow_authorization);
+        acl_deinit(&instance->terms.allow);
+        acl_deinit(&instance->terms.allow_authorization);
         (void)secret_unref(instance->token);
     }
     backend->n = 0;
@@ -172,15 +172,14 @@ Served *backend_add(Backend *backend, const char *name, const char *allow,
     Served *served = &instance->served;
 
     assert(backend->n <= BACKEND_INSTANCES_MAX);
-    backend_fill(&instance->allow, allow);
-    backend_fill(&instance->allow_authorization, allow_authorization);
+    backend_fill(&instance->terms.allow, allow);
+    backend_fill(&instance->terms.allow_authorization, allow_authorization);
     served_init(served);
     served->name = name;
-    served->element = "jira";
-    served->account = "default";
+    instance->terms.element = "jira";
+    instance->terms.account = "default";
+    served->terms = &instance->terms;
     served->since = 1000;
-    served->allow = &instance->allow;
-    served->allow_authorization = &instance->allow_authorization;
     return served;
 }
 
@@ -201,7 +200,12 @@ void backend_set_token(Backend *backend, Served *served, const char *token)
     served->token = instance->token;
 }
 
+Terms *backend_terms(Backend *backend, const Served *served)
+{
+    return &backend_instance(backend, served)->terms;
+}
+
 void backend_set_allow(Backend *backend, Served *served, const char *allow)
 {
-    backend_fill(&backend_instance(backend, served)->allow, allow);
+    backend_fill(&backend_instance(backend, served)->terms.allow, allow);
 }

@@ -4,7 +4,6 @@
  * A stand-in for the daemon behind the server: a few instances that a test sets as it likes.
  */
 
-#include "base/acl.h"
 #include "ipc/served.h"
 #include "ipc/server_operations.h"
 
@@ -14,8 +13,7 @@ enum {
 
 typedef struct BackendInstance {
     Served served;
-    Acl allow;
-    Acl allow_authorization;
+    Terms terms;
     Secret *token;
 } BackendInstance;
 
@@ -64,6 +62,9 @@ Served *backend_add(Backend *backend, const char *name, const char *allow,
 
 /* NULL takes the token away. Saying server_changed() is the test's part. */
 void backend_set_token(Backend *backend, Served *served, const char *token);
+
+/* Its terms, to be changed by the test; what it puts there the test frees. */
+Terms *backend_terms(Backend *backend, const Served *served);
 
 /* Makes `allow` the one entry of the list, or none for NULL. */
 void backend_set_allow(Backend *backend, Served *served, const char *allow);

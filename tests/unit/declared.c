@@ -63,8 +63,13 @@ Instance *declared_add_instance(Config *config, const char *name, const char *el
 
     assert_true(instance && (n == 0 || strcmp(config->instances[n - 1]->name, name) < 0));
     instance->name = declared_text(name);
-    instance->element = declared_text(element);
-    instance->account_name = declared_text(account ? account->name : "default");
+    assert_int_equal(terms_new(&instance->terms), 0);
+    instance->terms->element = declared_text(element);
+    instance->terms->account = declared_text(account ? account->name : "default");
+    if (account && !account->problem) {
+        instance->terms->user = secret_ref(account->user);
+        instance->terms->organization = secret_ref(account->organization);
+    }
     instance->account = account;
     instance->body = declared_secret("{}");
     config->instances = reallocarray(config->instances, n + 1, sizeof(*config->instances));

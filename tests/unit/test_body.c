@@ -52,7 +52,7 @@ static void test_sample(void **state)
         "i.json:13:11: placeholder <INSERT_INSTANCE_NAME> is left in: replace it by the value\n");
 
     (void)state;
-    assert_string_equal(instance->element, "jira");
+    assert_string_equal(instance->terms->element, "jira");
     assert_string_equal(
         instance->problem,
         "i.json:6:22: placeholder <INSERT_JIRA_USERNAME> is left in: replace it by the value");
@@ -138,7 +138,7 @@ static void assert_rows(const Row *rows, size_t n)
         _cleanup_(instance_freep) Instance *instance = parsed(rows[i].text, rows[i].told);
 
         assert_non_null(instance->problem);
-        assert_string_equal(instance->account_name, "default");
+        assert_string_equal(instance->terms->account, "default");
     }
 }
 

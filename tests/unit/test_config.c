@@ -92,7 +92,7 @@ static void test_all(void **state)
     assert_null(config_find_instance(config, "b"));
     instance = config_find_instance(config, "two");
     assert_ptr_equal(instance->account, config_find_account(config, "eu"));
-    assert_int_equal(instance->allow.n_entries, 1);
+    assert_int_equal(instance->terms->allow.n_entries, 1);
     assert_string_equal(
         secret_reveal(instance->body),
         "{\"element\":{\"key\":\"jira\"},\"tags\":[\"elementd.me\",\"elementd.me.two\"]}");
@@ -160,7 +160,7 @@ static void test_all_problems(void **state)
     assert_string_equal(config_find_instance(config, "b")->problem,
                         config_find_instance(config, "c")->problem);
     /* The list of a file that others may write is not theirs to make. */
-    assert_int_equal(config_find_instance(config, "f")->allow.n_entries, 0);
+    assert_int_equal(config_find_instance(config, "f")->terms->allow.n_entries, 0);
 }
 
 static void test_masked(void **state)
@@ -220,7 +220,7 @@ static void test_foreign_settings(void **state)
     assert_null(config->settings.owner);
     assert_int_equal(config->settings.allow.n_entries, 0);
     assert_non_null(config->settings.problem);
-    assert_int_equal(config->instances[0]->allow.n_entries, 0);
+    assert_int_equal(config->instances[0]->terms->allow.n_entries, 0);
     assert_null(config->instances[0]->body);
     assert_non_null(strstr(config->instances[0]->problem, "the settings cannot be used: "));
 }

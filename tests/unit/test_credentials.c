@@ -226,10 +226,11 @@ static Served *add(const char *name, const char *allow, const char *token)
 {
     static Secret *user;
     Served *served = backend_add(&backend, name, allow, allow);
+    Terms *terms = backend_terms(&backend, served);
 
     if (!user)
         assert_int_equal(secret_new("uu", 2, &user), 0);
-    served->user = served->organization = user;
+    terms->user = terms->organization = user;
     backend_set_token(&backend, served, token);
     return served;
 }
@@ -479,8 +480,8 @@ static void test_longest_credential(void **state)
         x = add("x", "any", "tx");
         assert_int_equal(secret_new(text, (size - OURS) / 2, &user), 0);
         assert_int_equal(secret_new(text, size - OURS - (size - OURS) / 2, &organization), 0);
-        x->user = user;
-        x->organization = organization;
+        backend_terms(&backend, x)->user = user;
+        backend_terms(&backend, x)->organization = organization;
         if (size > CREDENTIAL_BYTES_MAX) {
             expect_refused(ask("x.authorization"));
         } else {

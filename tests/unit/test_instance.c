@@ -29,11 +29,11 @@ static void test_smallest(void **state)
     _cleanup_(instance_freep) Instance *instance = parsed("{" PARSED_ELEMENT "}", "");
 
     (void)state;
-    assert_string_equal(instance->element, "jira");
-    assert_string_equal(instance->account_name, "default");
+    assert_string_equal(instance->terms->element, "jira");
+    assert_string_equal(instance->terms->account, "default");
     assert_ptr_equal(instance->account, &parsed_default_account);
-    assert_acl(&instance->allow, "unit:a.service");
-    assert_acl(&instance->allow_authorization, "");
+    assert_acl(&instance->terms->allow, "unit:a.service");
+    assert_acl(&instance->terms->allow_authorization, "");
     assert_int_equal(instance->on_remove, INSTANCE_KEEP);
     assert_string_equal(secret_reveal(instance->body),
                         "{\"element\":{\"key\":\"jira\"}," PARSED_TAGS "}");
@@ -48,10 +48,10 @@ static void test_ours(void **state)
         "");
 
     (void)state;
-    assert_string_equal(instance->account_name, "eu");
+    assert_string_equal(instance->terms->account, "eu");
     assert_ptr_equal(instance->account, &parsed_eu_account);
-    assert_acl(&instance->allow, "user:0 unit:b*");
-    assert_acl(&instance->allow_authorization, "any");
+    assert_acl(&instance->terms->allow, "user:0 unit:b*");
+    assert_acl(&instance->terms->allow_authorization, "any");
     assert_int_equal(instance->on_remove, INSTANCE_DELETE);
     assert_string_equal(secret_reveal(instance->body),
                         "{\"element\":{\"key\":\"jira\"}," PARSED_TAGS "}");
@@ -68,7 +68,7 @@ static void assert_rows(const Row *rows, size_t n)
         _cleanup_(instance_freep) Instance *instance = parsed(rows[i].text, rows[i].told);
 
         assert_non_null(instance->problem);
-        assert_string_equal(instance->account_name, "default");
+        assert_string_equal(instance->terms->account, "default");
     }
 }
 
@@ -170,8 +170,8 @@ static void test_allow(void **state)
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         _cleanup_(instance_freep) Instance *instance = parsed(rows[i].text, rows[i].told);
 
-        assert_acl(&instance->allow, rows[i].allow);
-        assert_acl(&instance->allow_authorization, rows[i].allow_authorization);
+        assert_acl(&instance->terms->allow, rows[i].allow);
+        assert_acl(&instance->terms->allow_authorization, rows[i].allow_authorization);
     }
 #undef FORMS
 }
@@ -201,7 +201,7 @@ static void test_misspelled(void **state)
         Instance *instance = parsed(rows[i].text, rows[i].told);
 
         /* Whatever it was to say of access, it was not the default list. */
-        assert_int_equal(instance->allow.n_entries, 0);
+        assert_int_equal(instance->terms->allow.n_entries, 0);
         instance_free(instance);
     }
     instance_free(parsed("{" PARSED_ELEMENT ", \"elements\": {\"x\": 1, \"y\": []}}", ""));
@@ -220,7 +220,7 @@ static void test_no_account(void **state)
     other = parsed_with(
         &context, "{" PARSED_ELEMENT ",\n\"elementd\": {\"account\": \"" PARSED_CANARY "\"}}",
         false, "i.json:2:25: there is no such account; accounts.d declares \"default\", \"eu\"\n");
-    assert_string_equal(other->account_name, PARSED_CANARY);
+    assert_string_equal(other->terms->account, PARSED_CANARY);
     assert_null(other->account);
 
     context.context.accounts = parsed_accounts + 1;
@@ -228,7 +228,7 @@ static void test_no_account(void **state)
     silent = parsed_with(&context, "\n{" PARSED_ELEMENT "}", false,
                          "i.json:1:1: there is no account \"default\", which is used when "
                          "\"elementd.account\" is not set; accounts.d declares \"eu\"\n");
-    assert_string_equal(silent->account_name, "default");
+    assert_string_equal(silent->terms->account, "default");
     assert_null(silent->account);
 
     context.context.n_accounts = 0;

@@ -49,10 +49,10 @@ static void test_declared_alone(void **state)
     assert_int_equal(entry->due, FILLED_NOW);
     assert_int_equal(entry->intent_until, FILLED_NOW + 120 * USEC_PER_SEC);
     assert_string_equal(entry->served.name, "a");
-    assert_string_equal(entry->served.element, "jira");
-    assert_string_equal(entry->served.account, "default");
-    assert_ptr_equal(entry->served.allow, &want->allow);
-    assert_ptr_equal(entry->served.user, fixture->account->user);
+    assert_string_equal(entry->served.terms->element, "jira");
+    assert_string_equal(entry->served.terms->account, "default");
+    assert_ptr_equal(entry->served.terms, want->terms);
+    assert_ptr_equal(entry->served.terms->user, fixture->account->user);
     assert_null(entry->record);
 }
 
@@ -68,10 +68,7 @@ static void test_recorded_alone(void **state)
     assert_null(entry->want);
     assert_null(entry->gate);
     assert_ptr_equal(entry->record, record);
-    assert_int_equal(entry->served.allow->n_entries, 0);
-    assert_int_equal(entry->served.allow_authorization->n_entries, 0);
-    assert_null(entry->served.user);
-    assert_null(entry->served.organization);
+    assert_ptr_equal(entry->served.terms, &terms_none);
 }
 
 /* Every way in which up to four names can be declared, recorded, both or neither; records in any order. */
@@ -172,10 +169,10 @@ static void test_broken_account(void **state)
     filled_add_record(fixture, "b", "u");
     filled_fill(fixture);
     assert_null(filled_find(fixture, "a")->gate);
-    assert_null(filled_find(fixture, "a")->served.user);
+    assert_null(filled_find(fixture, "a")->served.terms->user);
     filled_assert_serves(filled_find(fixture, "a"), "t");
     assert_null(filled_find(fixture, "b")->gate);
-    assert_string_equal(filled_find(fixture, "b")->served.element, "");
+    assert_string_equal(served_element(&filled_find(fixture, "b")->served), "");
     filled_assert_serves(filled_find(fixture, "b"), "u");
 }
 

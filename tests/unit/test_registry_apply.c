@@ -91,9 +91,9 @@ static Config *config_of(Way way)
     instance->labels_digest.bytes[0] = way == WAY_LABELS;
     instance->on_remove = way == WAY_REMOVAL ? INSTANCE_DELETE : INSTANCE_KEEP;
     if (way == WAY_ALLOW)
-        assert_int_equal(acl_add(&instance->allow, "any"), 0);
+        assert_int_equal(acl_add(&instance->terms->allow, "any"), 0);
     if (way == WAY_ALLOW_AUTHORIZATION)
-        assert_int_equal(acl_add(&instance->allow_authorization, "any"), 0);
+        assert_int_equal(acl_add(&instance->terms->allow_authorization, "any"), 0);
     if (way == WAY_BROKEN)
         instance->problem = strdup("a.json:1:1: broken");
     if (way == WAY_BROKEN_OTHERWISE)
@@ -177,21 +177,19 @@ static void assert_described(const Entry *entry, const Config *config, Way way)
 
     assert_ptr_equal(entry->want, want);
     assert_ptr_equal(entry->served.name, entry->name);
-    assert_string_equal(entry->served.element, !want ? "" : way == WAY_ELEMENT ? "github" : "jira");
-    assert_string_equal(entry->served.account, !want                ? ""
-                                               : way == WAY_ACCOUNT ? "other"
-                                                                    : "default");
+    assert_string_equal(served_element(&entry->served), !want                ? ""
+                                                        : way == WAY_ELEMENT ? "github"
+                                                                             : "jira");
+    assert_string_equal(entry->served.terms->account, !want                ? ""
+                                                      : way == WAY_ACCOUNT ? "other"
+                                                                           : "default");
     assert_ptr_equal(entry->gate->account, config->accounts[way == WAY_ACCOUNT]);
     if (want) {
-        assert_ptr_equal(entry->served.allow, &want->allow);
-        assert_ptr_equal(entry->served.allow_authorization, &want->allow_authorization);
-        assert_ptr_equal(entry->served.user, entry->gate->account->user);
-        assert_ptr_equal(entry->served.organization, entry->gate->account->organization);
+        assert_ptr_equal(entry->served.terms, want->terms);
+        assert_ptr_equal(entry->served.terms->user, entry->gate->account->user);
+        assert_ptr_equal(entry->served.terms->organization, entry->gate->account->organization);
     } else {
-        assert_int_equal(entry->served.allow->n_entries, 0);
-        assert_int_equal(entry->served.allow_authorization->n_entries, 0);
-        assert_null(entry->served.user);
-        assert_null(entry->served.organization);
+        assert_ptr_equal(entry->served.terms, &terms_none);
     }
 }
 
@@ -350,7 +348,7 @@ static void test_account_goes(void **state)
         assert_int_equal(entry->epoch, 0);
         assert_false(entry->is_doubted);
         assert_false(entry->is_found);
-        assert_null(entry->served.user);
+        assert_null(entry->served.terms->user);
         filled_assert_serves(entry, "t"); /* nothing says that it is another's */
         live(entry);
         apply(fixture, config_of(WAY_BASE));

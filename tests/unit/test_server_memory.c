@@ -292,7 +292,8 @@ static void run_days(bool fail_after)
     x = backend_add(&wire_backend, "x", "any", "user:1000");
     y = backend_add(&wire_backend, "y", "any", NULL);
     backend_set_token(&wire_backend, x, MARKER);
-    x->user = x->organization = x->token;
+    backend_terms(&wire_backend, x)->user = wire_backend.instances[0].token;
+    backend_terms(&wire_backend, x)->organization = wire_backend.instances[0].token;
     backend_set_allow(&wire_backend, x, "user:1000");
     while (run_day(x, y, n, fail_after))
         n++;

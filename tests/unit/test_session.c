@@ -310,8 +310,8 @@ static void fill_backend(Secret **ret_user, Secret **ret_organization)
     assert_int_equal(secret_new("o=", 2, ret_organization), 0);
     backend_set_token(&fixture.backend, mine, "s3cret/+=");
     mine->verified = UINT64_C(1700000000000000);
-    mine->user = *ret_user;
-    mine->organization = *ret_organization;
+    backend_terms(&fixture.backend, mine)->user = *ret_user;
+    backend_terms(&fixture.backend, mine)->organization = *ret_organization;
     (void)backend_add(&fixture.backend, "header", NULL, "user:1000");
     (void)backend_add(&fixture.backend, "other", NULL, NULL);
 }
@@ -821,7 +821,7 @@ static void test_list(void **state)
     fill_backend(&user, &organization);
     broken = backend_add(&fixture.backend, "broken", "any", NULL);
     broken->state = SERVED_FAILED;
-    broken->element = "";
+    backend_terms(&fixture.backend, broken)->element = NULL;
     broken->retry = 7;
     broken->attempts = 3;
     broken->problem = "bad \"quotes\"";
@@ -912,8 +912,8 @@ static void test_authorization_needs_all_parts(void **state)
     fixture.peer.uid = 0;
     mine = &fixture.backend.instances[0].served;
     for (int i = 0; i < 2; i++) {
-        mine->user = i == 0 ? NULL : user;
-        mine->organization = i == 0 ? organization : NULL;
+        backend_terms(&fixture.backend, mine)->user = i == 0 ? NULL : user;
+        backend_terms(&fixture.backend, mine)->organization = i == 0 ? organization : NULL;
         feed(CALL("io.elementd.GetAuthorization", "\"instance\":\"mine\""));
         expect(ERROR("io.elementd.NotReady", "\"instance\":\"mine\",\"state\":\"ready\""));
     }
