@@ -2,12 +2,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct Secret {
-    unsigned n_refs;
-    size_t size;
+    uint32_t n_refs;
+    uint32_t size;
     char data[];
 };
 
@@ -15,13 +16,13 @@ int secret_new(const void *data, size_t size, Secret **ret_secret)
 {
     Secret *secret;
 
-    if (size > SIZE_MAX - sizeof(*secret) - 1)
+    if (size > UINT32_MAX - sizeof(*secret) - 1)
         return -ENOMEM;
     secret = malloc(sizeof(*secret) + size + 1);
     if (!secret)
         return -ENOMEM;
     secret->n_refs = 1;
-    secret->size = size;
+    secret->size = (uint32_t)size;
     if (size > 0)
         memcpy(secret->data, data, size);
     secret->data[size] = '\0';
