@@ -16,7 +16,7 @@ void create_intend(Reconciler *reconciler, Entry *entry, usec_t now)
     _cleanup_(record_unrefp) Record *record = step_edit(entry);
 
     if (!record || remove_replaced(reconciler, entry, now) < 0 ||
-        record_set_string(&record->owner, reconciler_settings(reconciler)->owner) < 0) {
+        record_set_string(&record->rare->owner, reconciler_settings(reconciler)->owner) < 0) {
         step_retry_soon(entry);
         return;
     }
@@ -26,7 +26,7 @@ void create_intend(Reconciler *reconciler, Entry *entry, usec_t now)
     record->id = 0;
     record->verified = 0;
     record->is_disabled = false;
-    record->intent = clock_realtime();
+    record->rare->intent = clock_realtime();
     entry->is_doubted = false;
     entry->is_foreign = false;
     entry->is_post_unsent = true;
@@ -71,9 +71,9 @@ static void create_lost(Reconciler *reconciler, Entry *entry, const PlatformAnsw
     Record *record = step_edit(entry);
 
     if (record) {
-        record->delay = backoff_next(record->delay, digest_random());
-        if (wait < record->delay)
-            wait = record->delay;
+        record->rare->delay = backoff_next(record->rare->delay, digest_random());
+        if (wait < record->rare->delay)
+            wait = record->rare->delay;
     }
     if (wait < answer->retry_after)
         wait = answer->retry_after;
@@ -84,7 +84,7 @@ static void create_lost(Reconciler *reconciler, Entry *entry, const PlatformAnsw
              answer->problem ? answer->problem : "the outcome of its creation is unknown");
     if (!record)
         return; /* the intent stands in the record that there is */
-    record->attempts++;
+    record->rare->attempts++;
     reconciler_put(reconciler, entry, record, true);
 }
 
@@ -100,7 +100,7 @@ static void create_fail(Reconciler *reconciler, Entry *entry, Trouble trouble, c
         return;
     }
     step_not_created(entry, record);
-    record->attempts++;
+    record->rare->attempts++;
     reconciler_put(reconciler, entry, record, true);
 }
 

@@ -54,7 +54,7 @@ static bool keep_take_instance(Entry *entry, Record *record, PlatformAnswer *ans
     if (instance->says_disabled || !answer->is_unconfirmed)
         keep_set_disabled(entry, record, instance->is_disabled, NULL,
                           "the platform has disabled it: enable it there");
-    return is_changed || record->is_disabled != was_disabled || record->attempts > 0;
+    return is_changed || record->is_disabled != was_disabled || record->rare->attempts > 0;
 }
 
 /* ---- verify ---- */
@@ -148,7 +148,7 @@ static void keep_change_refused(Reconciler *reconciler, Entry *entry, const Plat
     }
     record->body_digest = entry->sent_body;
     record->labels_digest = entry->sent_labels;
-    record->attempts++;
+    record->rare->attempts++;
     reconciler_put(reconciler, entry, record, true);
 }
 

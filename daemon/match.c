@@ -18,7 +18,7 @@ static bool match_is_wanted(const Entry *entry, const Gate *gate)
     if (entry->gate != gate)
         return false;
     if (!entry->want) /* what became of its last POST has to be known before it is forgotten */
-        return record && record->intent != 0;
+        return record && record->rare->intent != 0;
     return !record || !record->token || entry->is_foreign || entry->is_doubted;
 }
 
@@ -67,8 +67,8 @@ static void match_add_orphan(const Match *match, const PlatformInstance *row, Re
     shared_replace(&record->account, account->name);
     shared_replace(&record->url, account->url);
     record->id = row->id;
-    record->orphan = reason;
-    record->since = clock_realtime();
+    record->rare->orphan = reason;
+    record->rare->since = clock_realtime();
     if (orphans_add(&match->registry->orphans, record, match->registry->generation, match->now) !=
         0)
         return;
@@ -146,8 +146,8 @@ static bool match_is_replaced(const Match *match, const Entry *entry, const Plat
         return true;
     if (match_is_of_element(row, match_element(entry)))
         return false;
-    return (orphan && (orphan->record->orphan == RECORD_REPLACED ||
-                       orphan->record->orphan == RECORD_REMOVED)) ||
+    return (orphan && (orphan->record->rare->orphan == RECORD_REPLACED ||
+                       orphan->record->rare->orphan == RECORD_REMOVED)) ||
            (entry->is_foreign && match_is_of_element(row, entry->record->element));
 }
 

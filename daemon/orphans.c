@@ -94,7 +94,8 @@ int orphans_add(Orphans *orphans, Record *record, uint64_t generation, usec_t no
     Orphan *orphan = orphans_find(orphans, record->id, record->url);
     int r;
 
-    assert(record->id > 0 && record->url && record->orphan != RECORD_IN_USE && !record->token);
+    assert(record->id > 0 && record->url && record->rare->orphan != RECORD_IN_USE &&
+           !record->token);
     if (!orphan) {
         r = orphans_insert(orphans, record, &orphan);
         if (r != 0)

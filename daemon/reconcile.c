@@ -42,8 +42,8 @@ static bool reconciler_has_room(const Reconciler *reconciler)
 /* `failure` holds for the body that it was about. */
 static bool entry_is_failed(const Entry *entry)
 {
-    return entry->record && entry->record->failure && entry->want && entry->record->has_digests &&
-           !entry->is_foreign &&
+    return entry->record && entry->record->rare->failure && entry->want &&
+           entry->record->has_digests && !entry->is_foreign &&
            digest_equal(&entry->record->body_digest, &entry->want->body_digest) &&
            digest_equal(&entry->record->labels_digest, &entry->want->labels_digest);
 }
@@ -65,7 +65,7 @@ static EntryProblem entry_config_problem(const Reconciler *reconciler, const Ent
 
 static PlanIntent entry_intent(const Entry *entry)
 {
-    if (!entry->record || entry->record->intent == 0)
+    if (!entry->record || entry->record->rare->intent == 0)
         return PLAN_INTENT_NONE;
     return entry->is_post_unsent ? PLAN_INTENT_WRITTEN : PLAN_INTENT_UNKNOWN;
 }
@@ -75,8 +75,8 @@ bool reconciler_is_elsewhere(const Reconciler *reconciler, const Entry *entry)
     const char *owner = reconciler_settings(reconciler)->owner;
     const Record *record = entry->record;
 
-    return record && record->intent != 0 && record->owner && owner &&
-           strcmp(record->owner, owner) != 0;
+    return record && record->rare->intent != 0 && record->rare->owner && owner &&
+           strcmp(record->rare->owner, owner) != 0;
 }
 
 static usec_t reconciler_look_up_pause(const Reconciler *reconciler)
@@ -102,7 +102,7 @@ static bool entry_is_body_stale(const Entry *entry)
     const Record *record = entry->record;
 
     /* After a failure nobody knows how much of the body the platform has taken. */
-    return record->failure || !digest_equal(&record->body_digest, &entry->want->body_digest);
+    return record->rare->failure || !digest_equal(&record->body_digest, &entry->want->body_digest);
 }
 
 static bool entry_is_labels_stale(const Entry *entry)
@@ -162,8 +162,9 @@ static EntryProblem entry_problem(const Entry *entry)
 
     /* What an earlier version has recorded was refused by the platform, of whatever kind it was. */
     if (entry_is_failed(entry))
-        return (EntryProblem){record->failure_trouble ? record->failure_trouble : TROUBLE_REFUSED,
-                              record->failure, record->failed};
+        return (EntryProblem){record->rare->failure_trouble ? record->rare->failure_trouble
+                                                            : TROUBLE_REFUSED,
+                              record->rare->failure, record->rare->failed};
     if (entry->problem)
         return (EntryProblem){entry->trouble, entry->problem, entry->troubled};
     if (record && record->is_disabled && !entry->is_foreign)
@@ -498,19 +499,20 @@ void reconciler_retry(Reconciler *reconciler, Entry *entry)
     bool is_elsewhere = reconciler_is_elsewhere(reconciler, entry);
     _cleanup_(record_unrefp) Record *record = NULL;
 
-    if (entry->record && (entry->record->failure || entry->record->retry != 0 || is_elsewhere)) {
+    if (entry->record &&
+        (entry->record->rare->failure || entry->record->rare->retry != 0 || is_elsewhere)) {
         if (record_copy(entry->record, &record) < 0)
             return;
         /* What was refused has not reached the platform: it differs from what is declared. */
-        if (record->failure && record->token)
+        if (record->rare->failure && record->token)
             record->body_digest = (Digest){};
         (void)record_set_failure(record, TROUBLE_NONE, NULL);
-        record->retry = 0;
-        record->delay = 0;
+        record->rare->retry = 0;
+        record->rare->delay = 0;
         /* A person says that there is none. */
         if (is_elsewhere) {
-            record->intent = 0;
-            shared_replace(&record->owner, NULL);
+            record->rare->intent = 0;
+            shared_replace(&record->rare->owner, NULL);
         }
         reconciler_put(reconciler, entry, TAKE_PTR(record), true);
     }

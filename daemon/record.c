@@ -8,6 +8,14 @@
 #include "base/limits.h"
 #include "config/instance.h"
 
+/* Of all records that have nothing of it. In memory that cannot be written. */
+static const RecordRare record_plain = {};
+
+static bool record_is_plain(const Record *record)
+{
+    return record->rare == &record_plain;
+}
+
 int record_new(const char *name, Record **ret_record)
 {
     _cleanup_(record_unrefp) Record *record = NULL;
@@ -16,7 +24,8 @@ int record_new(const char *name, Record **ret_record)
     if (!record)
         return -ENOMEM;
     record->n_refs = 1;
-    if (record_set_string(&record->name, name) < 0)
+    record->rare = calloc(1, sizeof(*record->rare));
+    if (!record->rare || record_set_string(&record->name, name) < 0)
         return -ENOMEM;
     *ret_record = TAKE_PTR(record);
     return 0;
@@ -39,32 +48,52 @@ int record_set_string(const char **field, const char *value)
 
 int record_set_failure(Record *record, Trouble trouble, const char *failure)
 {
-    int r = record_set_string(&record->failure, failure);
+    int r = record_set_string(&record->rare->failure, failure);
 
     if (r < 0)
         return r;
-    record->failure_trouble = failure ? trouble : TROUBLE_NONE;
-    record->failed = failure ? clock_realtime() : 0;
+    record->rare->failure_trouble = failure ? trouble : TROUBLE_NONE;
+    record->rare->failed = failure ? clock_realtime() : 0;
     return 0;
 }
 
 int record_copy(const Record *record, Record **ret_record)
 {
     Record *copy = malloc(sizeof(*copy));
+    RecordRare *rare = malloc(sizeof(*rare));
 
-    if (!copy)
+    if (!copy || !rare) {
+        free(copy);
+        free(rare);
         return -ENOMEM;
+    }
+    *rare = *record->rare;
     *copy = *record;
+    copy->rare = rare;
     copy->n_refs = 1;
     secret_ref(copy->token);
     shared_ref(copy->name);
     shared_ref(copy->account);
     shared_ref(copy->url);
     shared_ref(copy->element);
-    shared_ref(copy->owner);
-    shared_ref(copy->failure);
+    shared_ref(rare->owner);
+    shared_ref(rare->failure);
     *ret_record = copy;
     return 0;
+}
+
+void record_finish(Record *record)
+{
+    const RecordRare *rare = record->rare;
+
+    assert(record->n_refs == 1);
+    if (record_is_plain(record) || rare->orphan != RECORD_IN_USE || rare->is_outgoing ||
+        rare->since != 0 || rare->intent != 0 || rare->owner || rare->attempts != 0 ||
+        rare->failure_trouble != TROUBLE_NONE || rare->delay != 0 || rare->retry != 0 ||
+        rare->failure || rare->failed != 0)
+        return;
+    free(record->rare);
+    record->rare = (RecordRare *)&record_plain;
 }
 
 Record *record_ref(Record *record)
@@ -87,9 +116,12 @@ Record *record_unref(Record *record)
     shared_unref(record->account);
     shared_unref(record->url);
     shared_unref(record->element);
-    shared_unref(record->owner);
-    shared_unref(record->failure);
     secret_unref(record->token);
+    if (record->rare && !record_is_plain(record)) {
+        shared_unref(record->rare->owner);
+        shared_unref(record->rare->failure);
+        free(record->rare);
+    }
     free(record);
     return NULL;
 }
@@ -112,13 +144,18 @@ typedef struct RecordField {
     const char *key;
     size_t key_size;
     RecordType type;
+    bool is_rare; /* of RecordRare */
     size_t offset;
     size_t max; /* bytes of a string or secret */
 } RecordField;
 
 #define RECORD_FIELD(key, type, member, max)                                                       \
     {                                                                                              \
-        key, sizeof(key) - 1, type, offsetof(Record, member), max                                  \
+        key, sizeof(key) - 1, type, false, offsetof(Record, member), max                           \
+    }
+#define RECORD_RARE_FIELD(key, type, member, max)                                                  \
+    {                                                                                              \
+        key, sizeof(key) - 1, type, true, offsetof(RecordRare, member), max                        \
     }
 
 static const RecordField record_fields[] = {
@@ -133,17 +170,17 @@ static const RecordField record_fields[] = {
     RECORD_FIELD("labelsDigest", RECORD_DIGEST, labels_digest, 0),
     RECORD_FIELD("disabled", RECORD_FLAG, is_disabled, 0),
     RECORD_FIELD("doomed", RECORD_FLAG, is_doomed, 0),
-    RECORD_FIELD("outgoing", RECORD_FLAG, is_outgoing, 0),
-    RECORD_FIELD("orphan", RECORD_ORPHAN, orphan, 0),
-    RECORD_FIELD("sinceUSec", RECORD_USEC, since, 0),
-    RECORD_FIELD("intentUSec", RECORD_USEC, intent, 0),
-    RECORD_FIELD("owner", RECORD_STRING, owner, NAME_BYTES_MAX),
-    RECORD_FIELD("attempts", RECORD_COUNT, attempts, 0),
-    RECORD_FIELD("delayUSec", RECORD_USEC, delay, 0),
-    RECORD_FIELD("retryUSec", RECORD_USEC, retry, 0),
-    RECORD_FIELD("failure", RECORD_STRING, failure, 4 * PROBLEM_BYTES_MAX),
-    RECORD_FIELD("failureKind", RECORD_TROUBLE, failure_trouble, 0),
-    RECORD_FIELD("failedUSec", RECORD_USEC, failed, 0),
+    RECORD_RARE_FIELD("outgoing", RECORD_FLAG, is_outgoing, 0),
+    RECORD_RARE_FIELD("orphan", RECORD_ORPHAN, orphan, 0),
+    RECORD_RARE_FIELD("sinceUSec", RECORD_USEC, since, 0),
+    RECORD_RARE_FIELD("intentUSec", RECORD_USEC, intent, 0),
+    RECORD_RARE_FIELD("owner", RECORD_STRING, owner, NAME_BYTES_MAX),
+    RECORD_RARE_FIELD("attempts", RECORD_COUNT, attempts, 0),
+    RECORD_RARE_FIELD("delayUSec", RECORD_USEC, delay, 0),
+    RECORD_RARE_FIELD("retryUSec", RECORD_USEC, retry, 0),
+    RECORD_RARE_FIELD("failure", RECORD_STRING, failure, 4 * PROBLEM_BYTES_MAX),
+    RECORD_RARE_FIELD("failureKind", RECORD_TROUBLE, failure_trouble, 0),
+    RECORD_RARE_FIELD("failedUSec", RECORD_USEC, failed, 0),
 };
 
 static const char *const record_orphan_words[] = {
@@ -153,6 +190,13 @@ static const char *const record_orphan_words[] = {
     [RECORD_UNCLAIMED] = "unclaimed",
 };
 
+static const void *record_value(const Record *record, const RecordField *field)
+{
+    const char *part = field->is_rare ? (const char *)record->rare : (const char *)record;
+
+    return part + field->offset;
+}
+
 /* ---- writing: what is zero is left out ---- */
 
 static void record_write_digest(const Record *record, const RecordField *field, JsonWriter *writer)
@@ -161,7 +205,7 @@ static void record_write_digest(const Record *record, const RecordField *field, 
 
     if (!record->has_digests)
         return;
-    digest_format((const Digest *)((const char *)record + field->offset), hex);
+    digest_format(record_value(record, field), hex);
     json_writer_key(writer, field->key);
     json_writer_string(writer, hex);
 }
@@ -184,7 +228,7 @@ static void record_write_number(const RecordField *field, uint64_t number, JsonW
 
 static void record_write_field(const Record *record, const RecordField *field, JsonWriter *writer)
 {
-    const void *value = (const char *)record + field->offset;
+    const void *value = record_value(record, field);
 
     switch (field->type) {
     case RECORD_STRING:
@@ -292,13 +336,13 @@ static int record_read_orphan(const JsonEvent *event, RecordOrphan *value)
 
 static const char *record_text(const Record *record, const RecordField *field)
 {
-    return record ? *(const char *const *)((const char *)record + field->offset) : NULL;
+    return record ? *(const char *const *)record_value(record, field) : NULL;
 }
 
 static int record_read_field(Record *record, const Record *previous, const RecordField *field,
                              const JsonEvent *event)
 {
-    void *value = (char *)record + field->offset;
+    void *value = (void *)record_value(record, field);
     int64_t number = 0;
     int r;
 
@@ -350,8 +394,9 @@ static bool record_is_sound(const Record *record, bool is_orphan)
     if (record->name && !instance_name_is_valid(record->name))
         return false;
     if (is_orphan)
-        return record->orphan != RECORD_IN_USE && record->id != 0 && record->url && !record->token;
-    return record->orphan == RECORD_IN_USE && record->name &&
+        return record->rare->orphan != RECORD_IN_USE && record->id != 0 && record->url &&
+               !record->token;
+    return record->rare->orphan == RECORD_IN_USE && record->name &&
            (record->id != 0) == (record->token != NULL);
 }
 
@@ -391,6 +436,7 @@ int record_reader_close(RecordReader *reader, Record **ret_record)
         reader->record = record_unref(reader->record);
         return RECORD_E_BROKEN;
     }
+    record_finish(reader->record);
     record_unref(reader->previous);
     reader->previous = record_ref(reader->record);
     *ret_record = TAKE_PTR(reader->record);

@@ -29,30 +29,12 @@ typedef enum RecordOrphan {
     RECORD_UNCLAIMED,
 } RecordOrphan;
 
-typedef struct Record {
-    unsigned n_refs;
-
-    /* All texts of it are shared (base/shared.h), or NULL. */
-    const char *name;
-    const char *account; /* its name in the configuration */
-    const char *url;     /* of the platform that `id` is an id of */
-    const char *element; /* element.key */
-
-    int64_t id; /* 0: none */
-    Secret *token;
-    usec_t verified; /* realtime: when the platform last confirmed the token; 0: never */
-    bool is_disabled;
-    bool is_doomed; /* to be deleted on the platform: when its file goes, or for an orphan now */
-
+/* What most records do not have. */
+typedef struct RecordRare {
     /* Of an orphan, in whose record there is no token. */
     RecordOrphan orphan;
-    usec_t since;     /* realtime */
     bool is_outgoing; /* replaced while its file said "delete": its successor decides */
-
-    /* Of the body that was sent, or taken as what was adopted. */
-    bool has_digests;
-    Digest labels_digest;
-    Digest body_digest;
+    usec_t since;     /* realtime */
 
     /*
      * Intent (realtime, 0: none): from then on a POST may have gone out, and what became of it is not known. How
@@ -64,13 +46,36 @@ typedef struct Record {
 
     /* Back-off. */
     unsigned attempts;
+    Trouble
+        failure_trouble; /* kind of `failure`; TROUBLE_NONE: not known, since an earlier version wrote it */
     usec_t delay;
     usec_t retry; /* realtime, 0: none */
 
     const char *failure; /* permanent problem of the body with these digests, or NULL */
-    Trouble
-        failure_trouble; /* its kind; TROUBLE_NONE: not known, since an earlier version wrote it */
     usec_t failed;       /* realtime: since when, 0: not known */
+} RecordRare;
+
+typedef struct Record {
+    unsigned n_refs;
+    bool is_disabled;
+    bool is_doomed; /* to be deleted on the platform: when its file goes, or for an orphan now */
+    bool has_digests;
+
+    /* All texts of it are shared (base/shared.h), or NULL. */
+    const char *name;
+    const char *account; /* its name in the configuration */
+    const char *url;     /* of the platform that `id` is an id of */
+    const char *element; /* element.key */
+
+    int64_t id; /* 0: none */
+    Secret *token;
+    usec_t verified; /* realtime: when the platform last confirmed the token; 0: never */
+
+    /* Of the body that was sent, or taken as what was adopted. */
+    Digest labels_digest;
+    Digest body_digest;
+
+    RecordRare *rare; /* never NULL; many records share one, after record_finish() */
 } Record;
 
 /* A record of its own with one reference, that may be changed until it is shared: empty but for `name`. */
@@ -78,6 +83,9 @@ int record_new(const char *name, Record **ret_record);
 
 /* A changeable copy of `record`. 0 or -ENOMEM. */
 int record_copy(const Record *record, Record **ret_record);
+
+/* Ends the changes of a record that is not shared yet: what it has not, takes no room any more. */
+void record_finish(Record *record);
 
 /* NULL is fine for both. record_unref() returns NULL. */
 Record *record_ref(Record *record);

@@ -303,13 +303,13 @@ static void registry_resume(const Registry *registry, Entry *entry, usec_t now)
     entry->intent_until = clock_add(now, registry->work_time);
     if (!record)
         return;
-    if (record->retry != 0) {
+    if (record->rare->retry != 0) {
         usec_t realtime = clock_realtime();
-        usec_t left = clock_left(record->retry, record->delay, realtime);
+        usec_t left = clock_left(record->rare->retry, record->rare->delay, realtime);
 
         entry->retry = clock_add(now, left);
         /* Where the wall clock was set back, the next run would begin the wait anew. */
-        record->retry = clock_add(realtime, left);
+        record->rare->retry = clock_add(realtime, left);
     }
     entry->verify = registry_verify_due(record, registry->config->settings.verify_interval, now);
 }
@@ -335,12 +335,12 @@ static int registry_suspect(Registry *registry, Entry *entry)
     Record *record;
     int r;
 
-    if (!entry->want || (entry->record && entry->record->intent != 0))
+    if (!entry->want || (entry->record && entry->record->rare->intent != 0))
         return 0;
     r = registry_edit(entry, &record);
     if (r < 0)
         return r;
-    record->intent = clock_realtime();
+    record->rare->intent = clock_realtime();
     registry_put(registry, entry, record, true);
     return 0;
 }
@@ -396,9 +396,10 @@ static int registry_take_orphans(Registry *registry, const Snapshot *snapshot, u
             return r;
         orphan = orphans_find(&registry->orphans, snapshot->orphans[i]->id,
                               snapshot->orphans[i]->url);
-        if (orphan && orphan->record->retry != 0)
-            orphan->retry = clock_add(
-                now, clock_left(orphan->record->retry, orphan->record->delay, clock_realtime()));
+        if (orphan && orphan->record->rare->retry != 0)
+            orphan->retry = clock_add(now,
+                                      clock_left(orphan->record->rare->retry,
+                                                 orphan->record->rare->delay, clock_realtime()));
     }
     return 0;
 }
@@ -457,6 +458,8 @@ bool registry_is_durable(const Registry *registry, const Entry *entry)
 
 void registry_put(Registry *registry, Entry *entry, Record *record, bool is_urgent)
 {
+    if (record)
+        record_finish(record);
     record_unref(entry->record);
     entry->record = record;
     registry->has_changes = registry->has_changes || is_urgent;
@@ -561,7 +564,7 @@ bool registry_publish(Entry *entry, const Plan *plan, const EntryProblem *proble
     Served *served = &entry->served;
     const Record *record = entry->record;
     usec_t verified = record ? record->verified : 0;
-    unsigned attempts = record ? record->attempts : 0;
+    unsigned attempts = record ? record->rare->attempts : 0;
     bool is_changed = registry_publish_state(served, plan, now);
 
     is_changed = registry_publish_problem(entry, problem) || is_changed || entry->is_token_news ||

@@ -40,16 +40,16 @@ static Record *remove_make_orphan(const Record *record, int64_t id, RecordOrphan
         return NULL;
     orphan->id = id;
     orphan->token = secret_unref(orphan->token);
-    orphan->orphan = reason;
-    orphan->since = clock_realtime();
+    orphan->rare->orphan = reason;
+    orphan->rare->since = clock_realtime();
     orphan->verified = 0;
     orphan->is_disabled = false;
     orphan->has_digests = false;
-    orphan->intent = 0;
-    orphan->attempts = 0;
-    orphan->delay = 0;
-    orphan->retry = 0;
-    shared_replace(&orphan->failure, NULL);
+    orphan->rare->intent = 0;
+    orphan->rare->attempts = 0;
+    orphan->rare->delay = 0;
+    orphan->rare->retry = 0;
+    shared_replace(&orphan->rare->failure, NULL);
     return orphan;
 }
 
@@ -66,7 +66,7 @@ static int remove_add(Reconciler *reconciler, const Record *record, int64_t id, 
     if (!orphan)
         return -ENOMEM;
     orphan->is_doomed = record->is_doomed && reason == RECORD_REMOVED;
-    orphan->is_outgoing = record->is_doomed && reason == RECORD_REPLACED;
+    orphan->rare->is_outgoing = record->is_doomed && reason == RECORD_REPLACED;
     r = orphans_add(&reconciler->registry->orphans, orphan, reconciler->registry->generation, now);
     if (r != 0) {
         record_unref(orphan);
@@ -117,7 +117,7 @@ int remove_replaced(Reconciler *reconciler, Entry *entry, usec_t now)
 
     if (!record || !entry->is_foreign)
         return 0;
-    if (record->id == 0 && record->intent != 0 && !entry->is_post_unsent)
+    if (record->id == 0 && record->rare->intent != 0 && !entry->is_post_unsent)
         step_log(
             LOG_WARNING, entry, MESSAGE_INSTANCE_UNKNOWN, NULL,
             "what became of its creation before its file was changed is not known: if there is "
@@ -142,13 +142,13 @@ void remove_succeeded(Reconciler *reconciler, const Entry *entry, const Record *
         Orphan *orphan = orphans->items[i];
         Record *after;
 
-        if (!orphan->record->is_outgoing || !orphan->record->name ||
+        if (!orphan->record->rare->is_outgoing || !orphan->record->name ||
             strcmp(orphan->record->name, entry->name) != 0 ||
             record_copy(orphan->record, &after) < 0)
             continue;
         /* Of the same id: by another URL, it may be the very instance that is used now. */
         after->is_doomed = record->is_doomed && after->id != record->id;
-        after->is_outgoing = false;
+        after->rare->is_outgoing = false;
         orphans_set(orphans, orphan, after, reconciler->registry->generation);
     }
 }
@@ -181,9 +181,9 @@ static int remove_change(Reconciler *reconciler, Orphan *orphan, bool is_doomed,
     if (record_copy(orphan->record, &record) < 0)
         return -ENOMEM;
     record->is_doomed = is_doomed;
-    record->delay = delay;
-    record->retry = delay > 0 ? clock_add(clock_realtime(), delay) : 0;
-    record->attempts++;
+    record->rare->delay = delay;
+    record->rare->retry = delay > 0 ? clock_add(clock_realtime(), delay) : 0;
+    record->rare->attempts++;
     orphans_set(&reconciler->registry->orphans, orphan, record, reconciler->registry->generation);
     reconciler->registry->has_changes = true;
     return 0;
@@ -197,7 +197,7 @@ static void remove_set_problem(Orphan *orphan, PlatformAnswer *answer)
 
 static void remove_back_off(Reconciler *reconciler, Orphan *orphan, PlatformAnswer *answer)
 {
-    usec_t delay = backoff_next(orphan->record->delay, digest_random());
+    usec_t delay = backoff_next(orphan->record->rare->delay, digest_random());
 
     if (delay < answer->retry_after)
         delay = answer->retry_after;

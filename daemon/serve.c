@@ -121,8 +121,8 @@ static bool serve_find_orphan(void *userdata, size_t i, ServedOrphan *ret_orphan
         .account = record->account,
         .element = record->element,
         .instance = record->name,
-        .reason = serve_reason(record->orphan),
-        .since = record->since,
+        .reason = serve_reason(record->rare->orphan),
+        .since = record->rare->since,
         .is_deleting = record->is_doomed,
         .problem = remove_problem(serve->reconciler, orphans->items[i]),
     };

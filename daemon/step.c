@@ -73,11 +73,11 @@ void step_describe(Record *record, const Entry *entry)
 
 void step_settle(Entry *entry, Record *record)
 {
-    record->intent = 0;
-    shared_replace(&record->owner, NULL);
-    record->attempts = 0;
-    record->delay = 0;
-    record->retry = 0;
+    record->rare->intent = 0;
+    shared_replace(&record->rare->owner, NULL);
+    record->rare->attempts = 0;
+    record->rare->delay = 0;
+    record->rare->retry = 0;
     entry->retry = 0;
     entry->is_post_unsent = false;
     entry->is_foreign = registry_is_foreign(entry, record);
@@ -94,8 +94,8 @@ void step_schedule_verify(const Reconciler *reconciler, Entry *entry, usec_t now
 
 void step_not_created(Entry *entry, Record *record)
 {
-    record->intent = 0;
-    shared_replace(&record->owner, NULL);
+    record->rare->intent = 0;
+    shared_replace(&record->rare->owner, NULL);
     entry->is_post_unsent = false;
     entry->wanted = clock_boottime();
 }
@@ -113,19 +113,19 @@ void step_back_off(Reconciler *reconciler, Entry *entry, const PlatformAnswer *a
         step_retry_soon(entry);
         return;
     }
-    record->delay = backoff_next(record->delay, digest_random());
-    if (record->delay < answer->retry_after)
-        record->delay = answer->retry_after;
-    if (aftermath == STEP_LEAVES_A_CHANGE && record->delay < reconciler->registry->work_time)
-        record->delay = reconciler->registry->work_time;
-    record->retry = clock_add(clock_realtime(), record->delay);
-    record->attempts++;
-    entry->retry = clock_add(now, record->delay);
+    record->rare->delay = backoff_next(record->rare->delay, digest_random());
+    if (record->rare->delay < answer->retry_after)
+        record->rare->delay = answer->retry_after;
+    if (aftermath == STEP_LEAVES_A_CHANGE && record->rare->delay < reconciler->registry->work_time)
+        record->rare->delay = reconciler->registry->work_time;
+    record->rare->retry = clock_add(clock_realtime(), record->rare->delay);
+    record->rare->attempts++;
+    entry->retry = clock_add(now, record->rare->delay);
     if (aftermath == STEP_LEAVES_NO_POST)
         step_not_created(entry, record);
     if (answer->problem && (!entry->problem || strcmp(entry->problem, answer->problem) != 0) &&
         asprintf(&words, "%s; next try in %" PRIu64 " s", answer->problem,
-                 (record->delay + USEC_PER_SEC - 1) / USEC_PER_SEC) >= 0) {
+                 (record->rare->delay + USEC_PER_SEC - 1) / USEC_PER_SEC) >= 0) {
         step_log(LOG_WARNING, entry, MESSAGE_INSTANCE_WAITING, answer->request_id, words);
         free(words);
     }

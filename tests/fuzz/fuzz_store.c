@@ -34,13 +34,13 @@ static void check_record(const Record *record)
     CHECK(record->id >= 0);
     CHECK(!record->account || strlen(record->account) <= NAME_BYTES_MAX);
     CHECK(secret_size(record->token) <= TOKEN_BYTES_MAX);
-    CHECK(!record->failure || strlen(record->failure) <= 4 * PROBLEM_BYTES_MAX);
+    CHECK(!record->rare->failure || strlen(record->rare->failure) <= 4 * PROBLEM_BYTES_MAX);
 }
 
 static void check_used(const Record *record)
 {
     check_record(record);
-    CHECK(record->name && record->orphan == RECORD_IN_USE);
+    CHECK(record->name && record->rare->orphan == RECORD_IN_USE);
     CHECK((record->id != 0) == (record->token != NULL));
 }
 
@@ -49,7 +49,7 @@ static void check_orphan(const Record *record)
 {
     check_record(record);
     CHECK(record->id > 0 && record->url && !record->token);
-    CHECK(record->orphan > RECORD_IN_USE && record->orphan <= RECORD_UNCLAIMED);
+    CHECK(record->rare->orphan > RECORD_IN_USE && record->rare->orphan <= RECORD_UNCLAIMED);
 }
 
 static void check_snapshot(const Snapshot *snapshot)

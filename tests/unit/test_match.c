@@ -105,7 +105,7 @@ static Orphan *add_orphan(Fixture *fixture, const char *name, int64_t id, Record
     record->account = declared_text("default");
     record->url = declared_text(fixture->account->url);
     record->id = id;
-    record->orphan = reason;
+    record->rare->orphan = reason;
     record->is_doomed = is_doomed;
     assert_int_equal(orphans_add(orphans, record, 1, 0), 0);
     return orphans_find(orphans, id, fixture->account->url);
@@ -343,7 +343,7 @@ static void assert_orphan(const Fixture *fixture, int64_t id, const char *name, 
     const Orphan *orphan = find_orphan(fixture, id);
 
     assert_non_null(orphan);
-    assert_int_equal(orphan->record->orphan, reason);
+    assert_int_equal(orphan->record->rare->orphan, reason);
     if (name)
         assert_string_equal(orphan->record->name, name);
     else
@@ -395,7 +395,7 @@ static void test_unclaimed(void **state)
         assert_string_equal(orphan->record->element, "jira");
         assert_null(orphan->record->token);
         assert_false(orphan->record->is_doomed);
-        assert_in_range(orphan->record->since, since, clock_realtime());
+        assert_in_range(orphan->record->rare->since, since, clock_realtime());
         assert_int_equal(orphan->added, NOW);
         assert_int_equal(orphan->generation, fixture->registry.generation);
         assert_null(find_orphan(fixture, 11)->record->element);
@@ -510,7 +510,7 @@ static void test_undeclared_with_an_intent(void **state)
 {
     Fixture *fixture = *state;
 
-    add_record(fixture, "gone", 0, NULL)->intent = 1;
+    add_record(fixture, "gone", 0, NULL)->rare->intent = 1;
     add_record(fixture, "never", 0, NULL);
     fill(fixture);
     assert_ptr_equal(find(fixture, "gone")->gate, fixture->gate);
@@ -559,7 +559,7 @@ static void test_not_listed(void **state)
         assert_int_equal(record_set_string(&record->account, rows[i].account), 0);
         assert_int_equal(record_set_string(&record->url, rows[i].url), 0);
         record->id = 7;
-        record->orphan = RECORD_UNCLAIMED;
+        record->rare->orphan = RECORD_UNCLAIMED;
         record->is_doomed = rows[i].is_doomed;
         assert_int_equal(orphans_add(&fixture->registry.orphans, record, 1, rows[i].added), 0);
         if (rows[i].is_listed)

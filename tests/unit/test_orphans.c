@@ -25,7 +25,7 @@ static Record *record_of(int64_t id, const char *url, bool is_doomed)
     assert_int_equal(record_new(NULL, &record), 0);
     assert_int_equal(record_set_string(&record->url, url), 0);
     record->id = id;
-    record->orphan = RECORD_REMOVED;
+    record->rare->orphan = RECORD_REMOVED;
     record->is_doomed = is_doomed;
     return record;
 }
@@ -183,7 +183,7 @@ static void test_replace(void **state)
         add(&orphans, 7, URL, false);
         orphan = orphans_find(&orphans, 7, URL);
         orphan->is_listed = false;
-        record->orphan = RECORD_DUPLICATE;
+        record->rare->orphan = RECORD_DUPLICATE;
         assert_int_equal(orphans_add(&orphans, record, 2, 20), 0);
         assert_holds(&orphans, 1, (size_t)is_doomed);
         assert_ptr_equal(orphans_find(&orphans, 7, URL), orphan);

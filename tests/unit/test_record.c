@@ -40,8 +40,8 @@ static Record *record_full(void)
     assert_int_equal(record_set_string(&record->url, "https://example.com/\xC3\xA4"), 0);
     assert_int_equal(record_set_string(&record->element, "jira"), 0);
     assert_int_equal(record_set_failure(record, TROUBLE_MISSING_KEYS, "no \"good\"\n"), 0);
-    assert_true(record->failed > 0);
-    record->failed = 1700000000000001;
+    assert_true(record->rare->failed > 0);
+    record->rare->failed = 1700000000000001;
     record->id = INT64_MAX;
     record->token = secret_of("t+/=");
     record->verified = 1;
@@ -50,11 +50,11 @@ static Record *record_full(void)
     record->has_digests = true;
     assert_true(digest_parse(HEX_A, 32, &record->labels_digest));
     assert_true(digest_parse(HEX_B, 32, &record->body_digest));
-    record->intent = 1700000000000000;
-    assert_int_equal(record_set_string(&record->owner, "o"), 0);
-    record->attempts = UINT32_MAX;
-    record->delay = 300 * USEC_PER_SEC;
-    record->retry = INT64_MAX;
+    record->rare->intent = 1700000000000000;
+    assert_int_equal(record_set_string(&record->rare->owner, "o"), 0);
+    record->rare->attempts = UINT32_MAX;
+    record->rare->delay = 300 * USEC_PER_SEC;
+    record->rare->retry = INT64_MAX;
     return record;
 }
 
@@ -68,9 +68,9 @@ static Record *record_orphan(RecordOrphan reason)
     assert_int_equal(record_set_string(&record->url, "https://example.com"), 0);
     assert_int_equal(record_set_string(&record->element, "sfdc"), 0);
     record->id = 42;
-    record->orphan = reason;
+    record->rare->orphan = reason;
     record->is_doomed = reason == RECORD_REMOVED;
-    record->since = 1700000000000000;
+    record->rare->since = 1700000000000000;
     return record;
 }
 
@@ -82,22 +82,25 @@ static bool text_equal(const char *a, const char *b)
 static bool record_equal(const Record *a, const Record *b)
 {
     return text_equal(a->name, b->name) && text_equal(a->account, b->account) &&
-           text_equal(a->url, b->url) && a->is_doomed == b->is_doomed && a->orphan == b->orphan &&
-           a->since == b->since && text_equal(a->element, b->element) &&
-           text_equal(a->failure, b->failure) && a->failure_trouble == b->failure_trouble &&
-           a->failed == b->failed && text_equal(a->owner, b->owner) && a->id == b->id &&
-           secret_equal(a->token, b->token) && a->verified == b->verified &&
+           text_equal(a->url, b->url) && a->is_doomed == b->is_doomed &&
+           a->rare->orphan == b->rare->orphan && a->rare->since == b->rare->since &&
+           text_equal(a->element, b->element) && text_equal(a->rare->failure, b->rare->failure) &&
+           a->rare->failure_trouble == b->rare->failure_trouble &&
+           a->rare->failed == b->rare->failed && text_equal(a->rare->owner, b->rare->owner) &&
+           a->id == b->id && secret_equal(a->token, b->token) && a->verified == b->verified &&
            a->is_disabled == b->is_disabled && a->has_digests == b->has_digests &&
            digest_equal(&a->labels_digest, &b->labels_digest) &&
-           digest_equal(&a->body_digest, &b->body_digest) && a->intent == b->intent &&
-           a->attempts == b->attempts && a->delay == b->delay && a->retry == b->retry;
+           digest_equal(&a->body_digest, &b->body_digest) && a->rare->intent == b->rare->intent &&
+           a->rare->attempts == b->rare->attempts && a->rare->delay == b->rare->delay &&
+           a->rare->retry == b->rare->retry;
 }
 
 static void test_new(void **state)
 {
     _cleanup_(record_unrefp) Record *record = NULL;
     _cleanup_(record_unrefp) Record *nameless = NULL;
-    static const Record empty;
+    RecordRare rare = {};
+    const Record empty = {.rare = &rare};
 
     (void)state;
     assert_int_equal(record_new("x", &record), 0);
@@ -142,6 +145,46 @@ static void test_copy(void **state)
     record_unref(record);
     record_unref(record);
     assert_string_equal(secret_reveal(copy->token), "t+/=");
+}
+
+/* Of what is not there, records share one; each thing that is there is kept, and a copy can be changed again. */
+static void test_finish(void **state)
+{
+    const RecordRare *plain = NULL;
+
+    (void)state;
+    for (int i = 0; i <= 11; i++) {
+        Record *record, *copy;
+        RecordRare *rare;
+
+        assert_int_equal(record_new("x", &record), 0);
+        rare = record->rare;
+        *rare = (RecordRare){
+            .orphan = i == 1 ? RECORD_REMOVED : RECORD_IN_USE,
+            .is_outgoing = i == 2,
+            .since = i == 3,
+            .intent = i == 4,
+            .attempts = i == 5,
+            .failure_trouble = i == 6 ? TROUBLE_REFUSED : TROUBLE_NONE,
+            .delay = i == 7,
+            .retry = i == 8,
+            .failed = i == 9,
+        };
+        assert_int_equal(record_set_string(&rare->owner, i == 10 ? "o" : NULL), 0);
+        assert_int_equal(record_set_string(&rare->failure, i == 11 ? "no" : NULL), 0);
+        record_finish(record);
+        if (i == 0)
+            plain = record->rare;
+        assert_true((record->rare == plain) == (i == 0));
+        assert_true(i == 0 || record->rare == rare);
+        record_finish(record);
+        assert_int_equal(record_copy(record, &copy), 0);
+        assert_true(record_equal(record, copy));
+        copy->rare->intent = 7;
+        assert_int_equal(record->rare->intent, i == 4);
+        record_unref(copy);
+        record_unref(record);
+    }
 }
 
 /* ---- writing ---- */
@@ -591,6 +634,7 @@ int main(void)
         cmocka_unit_test(test_new),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_finish),
         cmocka_unit_test(test_write),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_fine),

@@ -178,7 +178,7 @@ static void test_broken_account(void **state)
 
 static bool has_intent(const Entry *entry)
 {
-    return entry->record && entry->record->intent != 0;
+    return entry->record && entry->record->rare->intent != 0;
 }
 
 /* The record may be missing because it was lost: a POST may have gone out for it, and the next run must know that too. */
@@ -224,16 +224,16 @@ static void test_retry_is_restored(void **state)
 
     filled_declare(fixture, "a");
     record = filled_add_record(fixture, "a", NULL); /* due in 3 s */
-    record->delay = 5 * USEC_PER_SEC;
-    record->retry = realtime + 3 * USEC_PER_SEC;
+    record->rare->delay = 5 * USEC_PER_SEC;
+    record->rare->retry = realtime + 3 * USEC_PER_SEC;
     filled_declare(fixture, "b");
     record = filled_add_record(fixture, "b", NULL); /* the wall clock was set back by a year */
-    record->delay = 5 * USEC_PER_SEC;
-    record->retry = realtime + 365 * 24 * HOUR;
+    record->rare->delay = 5 * USEC_PER_SEC;
+    record->rare->retry = realtime + 365 * 24 * HOUR;
     filled_declare(fixture, "c");
     record = filled_add_record(fixture, "c", NULL); /* long over */
-    record->delay = 5 * USEC_PER_SEC;
-    record->retry = 1;
+    record->rare->delay = 5 * USEC_PER_SEC;
+    record->rare->retry = 1;
     filled_declare(fixture, "d");
     filled_add_record(fixture, "d", NULL);
     filled_fill(fixture);
@@ -241,7 +241,7 @@ static void test_retry_is_restored(void **state)
                     FILLED_NOW + 3 * USEC_PER_SEC);
     assert_int_equal(filled_find(fixture, "b")->retry, FILLED_NOW + 5 * USEC_PER_SEC);
     /* The next run goes on with it instead of waiting for all of it again. */
-    assert_in_range(filled_find(fixture, "b")->record->retry, realtime + 5 * USEC_PER_SEC,
+    assert_in_range(filled_find(fixture, "b")->record->rare->retry, realtime + 5 * USEC_PER_SEC,
                     realtime + 5 * USEC_PER_SEC + PATIENCE);
     assert_int_equal(filled_find(fixture, "c")->retry, FILLED_NOW);
     assert_int_equal(filled_find(fixture, "d")->retry, 0);
@@ -541,7 +541,7 @@ static void test_publish(void **state)
     /* What the record says. */
     record = filled_record("a", "t");
     record->verified = 7;
-    record->attempts = 3;
+    record->rare->attempts = 3;
     registry_put(&fixture->registry, entry, record, false);
     assert_true(registry_publish(entry, &plan, &none, FILLED_NOW));
     assert_int_equal(entry->served.verified, 7);

@@ -527,7 +527,7 @@ static Record *recorded_orphan(Filled *fixture, int64_t id, bool is_doomed)
     Record *record = filled_record(NULL, NULL);
 
     record->id = id;
-    record->orphan = RECORD_REMOVED;
+    record->rare->orphan = RECORD_REMOVED;
     record->is_doomed = is_doomed;
     assert_int_equal(record_set_string(&record->url, FILLED_URL), 0);
     snapshot->orphans = reallocarray(snapshot->orphans, snapshot->n_orphans + 1,
@@ -545,11 +545,11 @@ static void test_orphans_are_restored(void **state)
 
     recorded_orphan(fixture, 9, false);
     record = recorded_orphan(fixture, 7, true); /* due in 3 s */
-    record->delay = 5 * USEC_PER_SEC;
-    record->retry = realtime + 3 * USEC_PER_SEC;
+    record->rare->delay = 5 * USEC_PER_SEC;
+    record->rare->retry = realtime + 3 * USEC_PER_SEC;
     record = recorded_orphan(fixture, 8, true); /* the wall clock was set back by a year */
-    record->delay = 5 * USEC_PER_SEC;
-    record->retry = realtime + YEAR;
+    record->rare->delay = 5 * USEC_PER_SEC;
+    record->rare->retry = realtime + YEAR;
     recorded_orphan(fixture, 7, false); /* twice: what is to be deleted is */
     filled_fill(fixture);
     assert_int_equal(registry->orphans.n_items, 3);

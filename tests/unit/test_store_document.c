@@ -164,7 +164,7 @@ static void test_round_trip(void **state)
     assert_int_equal(got->n_records, 2);
     assert_string_equal(got->records[0]->name, "a");
     assert_string_equal(secret_reveal(got->records[0]->token), "t+/=");
-    assert_int_equal(got->records[1]->intent, 7);
+    assert_int_equal(got->records[1]->rare->intent, 7);
     format(got, &written);
     assert_string_equal(buffer_data(&written), document_full);
     drop(&parsed);
@@ -190,10 +190,10 @@ static void test_round_trip_of_orphans(void **state)
     assert_int_equal(got->n_orphans, 2);
     assert_string_equal(got->orphans[0]->name, "a");
     assert_true(got->orphans[0]->is_doomed);
-    assert_int_equal(got->orphans[0]->orphan, RECORD_REMOVED);
-    assert_int_equal(got->orphans[0]->since, 7);
+    assert_int_equal(got->orphans[0]->rare->orphan, RECORD_REMOVED);
+    assert_int_equal(got->orphans[0]->rare->since, 7);
     assert_string_equal(got->orphans[1]->url, "https://b");
-    assert_int_equal(got->orphans[1]->orphan, RECORD_UNCLAIMED);
+    assert_int_equal(got->orphans[1]->rare->orphan, RECORD_UNCLAIMED);
     format(got, &written);
     assert_string_equal(buffer_data(&written), document_orphans);
     drop(&parsed);
