@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 
+#include "base/clock.h"
+
 typedef enum Trouble {
     TROUBLE_NONE,
     TROUBLE_OTHER,                 /* of no kind that is listed here */
@@ -32,6 +34,13 @@ typedef enum Trouble {
     TROUBLE_DISK_FULL,
     TROUBLE_DISK_FAILING,
 } Trouble;
+
+/* What is wrong somewhere. */
+typedef struct TroubleNote {
+    Trouble trouble;
+    const char *words; /* NULL: nothing is */
+    usec_t since;      /* realtime; 0: not known */
+} TroubleNote;
 
 #define TROUBLE_N (TROUBLE_DISK_FAILING + 1)
 

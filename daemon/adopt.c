@@ -35,7 +35,9 @@ static void adopt_on_page(void *userdata, void *subject, PlatformAnswer *answer)
         adopt_pause(reconciler, gate, r, answer);
     } else if (progress == GATE_DONE) {
         reconciler_open(reconciler, gate);
-        match_rows(reconciler->registry, gate, clock_boottime());
+        r = match_rows(reconciler->registry, gate, clock_boottime());
+        if (r < 0)
+            adopt_pause(reconciler, gate, r, NULL);
     } else {
         return;
     }
@@ -66,10 +68,10 @@ void adopt_found(Reconciler *reconciler, Entry *entry, usec_t now)
     }
     if (!is_known)
         step_describe(record, entry);
-    record->id = entry->found.id;
+    record->id = entry->work->found.id;
     secret_unref(record->token);
-    record->token = secret_ref(entry->found.token);
-    record->is_disabled = entry->found.is_disabled;
+    record->token = secret_ref(entry->work->found.token);
+    record->is_disabled = entry->work->found.is_disabled;
     record->verified = clock_realtime();
     step_settle(entry, record);
     step_schedule_verify(reconciler, entry, now);
@@ -78,6 +80,5 @@ void adopt_found(Reconciler *reconciler, Entry *entry, usec_t now)
     step_log(LOG_NOTICE, entry, MESSAGE_TOKEN_OBTAINED, NULL, words);
     remove_succeeded(reconciler, entry, record);
     reconciler_put(reconciler, entry, TAKE_PTR(record), true);
-    platform_instance_deinit(&entry->found);
-    entry->is_found = false;
+    entry_forget_found(entry);
 }

@@ -77,9 +77,9 @@ static void create_lost(Reconciler *reconciler, Entry *entry, const PlatformAnsw
     }
     if (wait < answer->retry_after)
         wait = answer->retry_after;
-    entry->intent_until = clock_add(now, wait);
+    entry->work->intent_until = clock_add(now, wait);
     entry->wanted = now;
-    step_set_problem(entry, answer->trouble, answer->problem);
+    entry_set_problem(entry, answer->trouble, answer->problem);
     step_log(LOG_WARNING, entry, MESSAGE_INSTANCE_UNKNOWN, answer->request_id,
              answer->problem ? answer->problem : "the outcome of its creation is unknown");
     if (!record)
@@ -108,7 +108,7 @@ static void create_fail(Reconciler *reconciler, Entry *entry, Trouble trouble, c
 static bool create_is_current(const Entry *entry)
 {
     return entry->want && entry->want->body &&
-           digest_equal(&entry->want->body_digest, &entry->sent_body);
+           digest_equal(&entry->want->body_digest, &entry->work->sent_body);
 }
 
 static void create_on_explained(void *userdata, void *subject, PlatformAnswer *answer)
@@ -118,17 +118,17 @@ static void create_on_explained(void *userdata, void *subject, PlatformAnswer *a
     _cleanup_(freep) char *missing = NULL;
     _cleanup_(freep) char *problem = NULL;
 
-    entry->task = NULL;
+    entry->work->task = NULL;
     entry->busy = PLAN_BUSY_NO;
     if (answer->outcome == PLATFORM_DONE && create_is_current(entry) &&
         platform_find_missing(&answer->keys, entry->want->body, &missing) == 0 && missing &&
         asprintf(&problem, "%s; missing in \"configuration\": %s",
-                 entry->problem ? entry->problem : "refused", missing) < 0)
+                 entry->work->problem ? entry->work->problem : "refused", missing) < 0)
         problem = NULL;
     if (problem)
         create_fail(reconciler, entry, TROUBLE_MISSING_KEYS, problem);
     else
-        create_fail(reconciler, entry, entry->trouble, entry->problem);
+        create_fail(reconciler, entry, entry->work->trouble, entry->work->problem);
     reconciler_entry(reconciler, entry);
 }
 
@@ -139,7 +139,7 @@ static void create_explain(Reconciler *reconciler, Entry *entry, const PlatformA
 
     step_set_refusal(entry, answer);
     if (!create_is_current(entry) || !entry->gate || reconciler->is_stopping) {
-        create_fail(reconciler, entry, entry->trouble, entry->problem);
+        create_fail(reconciler, entry, entry->work->trouble, entry->work->problem);
         return;
     }
     question = (PlatformQuestion){
@@ -149,11 +149,11 @@ static void create_explain(Reconciler *reconciler, Entry *entry, const PlatformA
         .element = entry->want->terms->element,
         .timeout = reconciler_settings(reconciler)->request_timeout,
     };
-    if (engine_ask(reconciler->engine, &question, NULL, create_on_explained, entry, &entry->task) ==
-        0)
+    if (engine_ask(reconciler->engine, &question, NULL, create_on_explained, entry,
+                   &entry->work->task) == 0)
         entry->busy = PLAN_BUSY_CREATING;
     else
-        create_fail(reconciler, entry, entry->trouble, entry->problem);
+        create_fail(reconciler, entry, entry->work->trouble, entry->work->problem);
 }
 
 /* Not this instance's problem, but its account's. */
@@ -173,7 +173,7 @@ static void create_on_answer(void *userdata, void *subject, PlatformAnswer *answ
     Reconciler *reconciler = userdata;
     Entry *entry = subject;
 
-    entry->task = NULL;
+    entry->work->task = NULL;
     entry->busy = PLAN_BUSY_NO;
     switch (answer->outcome) {
     case PLATFORM_DONE:
@@ -185,7 +185,7 @@ static void create_on_answer(void *userdata, void *subject, PlatformAnswer *answ
         break;
     case PLATFORM_FORBIDDEN:
         step_set_refusal(entry, answer);
-        create_fail(reconciler, entry, entry->trouble, entry->problem);
+        create_fail(reconciler, entry, entry->work->trouble, entry->work->problem);
         break;
     case PLATFORM_UNAUTHORIZED:
         create_unauthorized(reconciler, entry, answer);
@@ -223,9 +223,10 @@ void create_post(Reconciler *reconciler, Entry *entry)
         .timeout = reconciler_settings(reconciler)->request_timeout,
     };
 
-    step_note_sent(entry);
-    if (engine_ask(reconciler->engine, &question, create_on_started, create_on_answer, entry,
-                   &entry->task) < 0)
+    EntryWork *work = step_note_sent(entry);
+
+    if (!work || engine_ask(reconciler->engine, &question, create_on_started, create_on_answer,
+                            entry, &work->task) < 0)
         step_retry_soon(entry);
     else
         entry->busy = PLAN_BUSY_CREATING;

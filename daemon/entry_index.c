@@ -55,7 +55,7 @@ void entry_index_fill(EntryIndex *index, Entry *const *entries, size_t n)
     memset(index->slots, 0, index->n_slots * sizeof(*index->slots));
     index->entries = entries;
     for (size_t i = 0; i < n; i++) {
-        uint32_t hash = entry_index_hash(entries[i]->name, strlen(entries[i]->name));
+        uint32_t hash = entry_index_hash(entries[i]->served.name, strlen(entries[i]->served.name));
         size_t slot = hash & (index->n_slots - 1);
 
         while (index->slots[slot].place != 0)
@@ -66,7 +66,7 @@ void entry_index_fill(EntryIndex *index, Entry *const *entries, size_t n)
 
 static bool entry_index_is_named(const Entry *entry, const char *name, size_t size)
 {
-    return strncmp(entry->name, name, size) == 0 && entry->name[size] == '\0';
+    return strncmp(entry->served.name, name, size) == 0 && entry->served.name[size] == '\0';
 }
 
 Entry *entry_index_find(const EntryIndex *index, const char *name, size_t size)

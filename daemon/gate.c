@@ -73,12 +73,17 @@ Gate *gates_find_platform(const Gates *gates, const char *account_name, const ch
     return gate && url && strcmp(gate->account->url, url) == 0 ? gate : NULL;
 }
 
+void gate_forget_look_up(Gate *gate)
+{
+    gate_drop_rows(gate);
+    gate->looked_up = 0;
+}
+
 /* Forgets all that was learned of the platform, or by secrets that are not those of the account any more. */
 static void gate_renew(Gate *gate)
 {
     gate->task = engine_task_free(gate->task);
-    gate_drop_rows(gate);
-    gate->looked_up = 0;
+    gate_forget_look_up(gate);
     (void)gate_open(gate);
 }
 

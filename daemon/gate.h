@@ -83,6 +83,9 @@ bool gate_pause(Gate *gate, Trouble trouble, const char *problem, usec_t retry_a
 /* What a look-up has found is not needed any more; its tokens are wiped. */
 void gate_drop_rows(Gate *gate);
 
+/* The last look-up, whatever it has found, counts as none. */
+void gate_forget_look_up(Gate *gate);
+
 /* Whether it was paused. */
 bool gate_open(Gate *gate);
 

@@ -29,7 +29,7 @@ static void keep_disabled(Reconciler *reconciler, Entry *entry, const PlatformAn
         return;
     }
     keep_set_disabled(entry, record, true, answer->request_id, answer->problem);
-    step_set_problem(entry, TROUBLE_DISABLED, answer->problem);
+    entry_set_problem(entry, TROUBLE_DISABLED, answer->problem);
     step_schedule_verify(reconciler, entry, clock_boottime());
     reconciler_put(reconciler, entry, record, true);
 }
@@ -69,7 +69,7 @@ static void keep_verified(Reconciler *reconciler, Entry *entry, PlatformAnswer *
         return;
     }
     /* Of one that was disabled more has been said. */
-    if (entry->problem && !record->is_disabled)
+    if (entry->work->problem && !record->is_disabled)
         step_log(LOG_NOTICE, entry, MESSAGE_INSTANCE_WELL, NULL,
                  "its token can be verified again, and is good");
     is_urgent = keep_take_instance(entry, record, answer);
@@ -84,7 +84,7 @@ static void keep_on_verified(void *userdata, void *subject, PlatformAnswer *answ
     Reconciler *reconciler = userdata;
     Entry *entry = subject;
 
-    entry->task = NULL;
+    entry->work->task = NULL;
     entry->busy = PLAN_BUSY_NO;
     switch (answer->outcome) {
     case PLATFORM_DONE:
@@ -120,8 +120,8 @@ static void keep_changed(Reconciler *reconciler, Entry *entry, PlatformAnswer *a
         return;
     }
     (void)keep_take_instance(entry, record, answer);
-    record->body_digest = entry->sent_body;
-    record->labels_digest = entry->sent_labels;
+    record->body_digest = entry->work->sent_body;
+    record->labels_digest = entry->work->sent_labels;
     (void)record_set_failure(record, TROUBLE_NONE, NULL);
     step_settle(entry, record);
     step_log(LOG_NOTICE, entry, MESSAGE_INSTANCE_CHANGED, NULL,
@@ -139,15 +139,15 @@ static void keep_change_refused(Reconciler *reconciler, Entry *entry, const Plat
     Record *record = step_edit(entry);
 
     step_set_refusal(entry, answer);
-    if (!record ||
-        record_set_failure(record, entry->trouble,
-                           entry->problem ? entry->problem : "refused by the platform") < 0) {
+    if (!record || record_set_failure(record, entry->work->trouble,
+                                      entry->work->problem ? entry->work->problem
+                                                           : "refused by the platform") < 0) {
         record_unref(record);
         step_retry_soon(entry);
         return;
     }
-    record->body_digest = entry->sent_body;
-    record->labels_digest = entry->sent_labels;
+    record->body_digest = entry->work->sent_body;
+    record->labels_digest = entry->work->sent_labels;
     record->rare->attempts++;
     reconciler_put(reconciler, entry, record, true);
 }
@@ -157,7 +157,7 @@ static void keep_on_changed(void *userdata, void *subject, PlatformAnswer *answe
     Reconciler *reconciler = userdata;
     Entry *entry = subject;
 
-    entry->task = NULL;
+    entry->work->task = NULL;
     entry->busy = PLAN_BUSY_NO;
     switch (answer->outcome) {
     case PLATFORM_DONE:
@@ -194,15 +194,16 @@ static void keep_ask(Reconciler *reconciler, Entry *entry, PlatformMethod method
         .method = method,
         .account = entry->gate->account,
         .owner = reconciler_settings(reconciler)->owner,
-        .name = entry->name,
+        .name = entry->served.name,
         .id = entry->record->id,
         .token = entry->record->token,
         .body = body,
         .timeout = reconciler_settings(reconciler)->request_timeout,
     };
 
-    step_note_sent(entry);
-    if (engine_ask(reconciler->engine, &question, NULL, handler, entry, &entry->task) < 0)
+    EntryWork *work = step_note_sent(entry);
+
+    if (!work || engine_ask(reconciler->engine, &question, NULL, handler, entry, &work->task) < 0)
         step_retry_soon(entry);
     else
         entry->busy = busy;

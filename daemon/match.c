@@ -30,10 +30,11 @@ static const char *match_element(const Entry *entry)
 
 static void match_forget(Entry *entry)
 {
-    platform_instance_deinit(&entry->found);
-    entry->is_found = false;
-    free(entry->duplicates);
-    entry->duplicates = NULL;
+    entry_forget_found(entry);
+    if (!entry->work->duplicates)
+        return;
+    free(entry->work->duplicates);
+    entry->work->duplicates = NULL;
 }
 
 /* ---- what nothing uses ---- */
@@ -109,11 +110,11 @@ static void match_add_duplicate(const Match *match, Entry *entry, const Platform
     if (id == 0 || id == used_id)
         return;
     match_add_orphan(match, row, RECORD_DUPLICATE);
-    if (asprintf(&ids, "%s%s%" PRId64, entry->duplicates ? entry->duplicates : "",
-                 entry->duplicates ? ", " : "", id) < 0)
+    if (asprintf(&ids, "%s%s%" PRId64, entry->work->duplicates ? entry->work->duplicates : "",
+                 entry->work->duplicates ? ", " : "", id) < 0)
         return;
-    free(entry->duplicates);
-    entry->duplicates = ids;
+    free(entry->work->duplicates);
+    entry->work->duplicates = ids;
 }
 
 static bool match_is_usable(const PlatformInstance *row)
@@ -159,26 +160,26 @@ static bool match_may_be_its(const Entry *entry, const PlatformInstance *row)
 
 static void match_row(const Match *match, Entry *entry, PlatformInstance *row)
 {
-    PlatformInstance *found = &entry->found;
+    PlatformInstance *found = &entry->work->found;
 
     if (match_is_replaced(match, entry, row))
         return;
     /* With our tag, but nobody knows why it is of another element: it is there, and cannot be used. */
     if (!match_is_of_element(row, match_element(entry)))
         row->token = secret_unref(row->token);
-    if (entry->is_found && !match_is_better(row, found)) {
+    if (entry->work->is_found && !match_is_better(row, found)) {
         match_add_duplicate(match, entry, row, found->id);
         return;
     }
-    if (entry->is_found)
+    if (entry->work->is_found)
         match_add_duplicate(match, entry, found, row->id);
     platform_instance_deinit(found);
     *found = *row;
     *row = (PlatformInstance){};
-    entry->is_found = true;
+    entry->work->is_found = true;
     /* What was about to be created is there: the POST must not go out any more, be it in line already. */
     if (entry->is_post_unsent && entry->busy == PLAN_BUSY_CREATING) {
-        entry->task = engine_task_free(entry->task);
+        entry->work->task = engine_task_free(entry->work->task);
         entry->busy = PLAN_BUSY_NO;
     }
     entry->is_post_unsent = false;
@@ -207,22 +208,45 @@ static void match_tell_duplicates(Entry *entry)
     LogFields fields;
     char *words;
 
-    if (!entry->duplicates)
+    if (!entry->work->duplicates)
         return;
     if (asprintf(&words,
                  "the platform has more than one instance with our tag: %" PRId64
                  " is used; left over, for you to delete there: %s",
-                 entry->found.id, entry->duplicates) < 0)
+                 entry->work->found.id, entry->work->duplicates) < 0)
         return;
-    free(entry->duplicates);
-    entry->duplicates = words;
+    free(entry->work->duplicates);
+    entry->work->duplicates = words;
     fields = registry_log_fields(entry, MESSAGE_DUPLICATES);
     log_full(LOG_WARNING, &fields, "%s (elementctl orphans)", words);
 }
 
-void match_rows(Registry *registry, Gate *gate, usec_t now)
+/* The entry that a row names, or NULL. */
+static Entry *match_find(const Match *match, const PlatformInstance *row)
+{
+    return row->name ? registry_find(match->registry, row->name, strlen(row->name)) : NULL;
+}
+
+/* Whatever is found must be noted: what is not there is created. So nothing begins without room for all. 0 or -ENOMEM. */
+static int match_make_room(const Match *match)
+{
+    for (size_t i = 0; i < match->gate->n_rows; i++) {
+        Entry *entry = match_find(match, &match->gate->rows[i]);
+
+        if (entry && match_is_wanted(entry, match->gate) && !entry_work(entry))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int match_rows(Registry *registry, Gate *gate, usec_t now)
 {
     const Match match = {registry, gate, now};
+
+    if (match_make_room(&match) < 0) {
+        gate_forget_look_up(gate);
+        return -ENOMEM;
+    }
 
     for (size_t i = 0; i < registry->n_entries; i++)
         if (match_is_wanted(registry->entries[i], gate))
@@ -232,7 +256,7 @@ void match_rows(Registry *registry, Gate *gate, usec_t now)
     for (size_t i = 0; i < gate->n_rows; i++) {
         PlatformInstance *row = &gate->rows[i];
         Orphan *orphan = match_find_orphan(&match, row->id);
-        Entry *entry = row->name ? registry_find(registry, row->name, strlen(row->name)) : NULL;
+        Entry *entry = match_find(&match, row);
 
         if (orphan)
             orphan->is_listed = true;
@@ -246,4 +270,5 @@ void match_rows(Registry *registry, Gate *gate, usec_t now)
         if (match_is_wanted(registry->entries[i], gate))
             match_tell_duplicates(registry->entries[i]);
     gate_drop_rows(gate);
+    return 0;
 }

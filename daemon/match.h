@@ -13,6 +13,7 @@
 
 /*
  * Sets `found` and `duplicates` of all entries of `gate` that need a look-up, from its rows, which are gone then; and
- * brings the orphans of its platform up to date.
+ * brings the orphans of its platform up to date. 0, or -ENOMEM: then nothing is known of what the look-up has found, and it
+ * counts as none.
  */
-void match_rows(Registry *registry, Gate *gate, usec_t now);
+int match_rows(Registry *registry, Gate *gate, usec_t now);

@@ -48,19 +48,19 @@ static bool entry_is_failed(const Entry *entry)
            digest_equal(&entry->record->labels_digest, &entry->want->labels_digest);
 }
 
-static EntryProblem entry_config_problem(const Reconciler *reconciler, const Entry *entry)
+static TroubleNote entry_config_problem(const Reconciler *reconciler, const Entry *entry)
 {
     const Settings *settings = reconciler_settings(reconciler);
 
     if (!entry->want)
-        return (EntryProblem){TROUBLE_OTHER, "not declared any more", 0};
+        return (TroubleNote){TROUBLE_OTHER, "not declared any more", 0};
     if (entry->want->problem)
-        return (EntryProblem){entry->want->trouble, entry->want->problem, 0};
+        return (TroubleNote){entry->want->trouble, entry->want->problem, 0};
     if (settings->problem)
-        return (EntryProblem){settings->trouble, settings->problem, 0};
+        return (TroubleNote){settings->trouble, settings->problem, 0};
     if (!entry->gate)
-        return (EntryProblem){TROUBLE_CONFIGURATION, "its account cannot be used", 0};
-    return (EntryProblem){};
+        return (TroubleNote){TROUBLE_CONFIGURATION, "its account cannot be used", 0};
+    return (TroubleNote){};
 }
 
 static PlanIntent entry_intent(const Entry *entry)
@@ -130,11 +130,11 @@ static PlanFacts reconciler_gather(const Reconciler *reconciler, const Entry *en
         .is_disabled = record && record->is_disabled && !entry->is_foreign,
         .is_failed = entry_is_failed(entry),
         .is_durable = registry_is_durable(reconciler->registry, entry),
-        .is_served = record && secret_equal(record->token, entry->token),
-        .is_serving = entry->token != NULL,
+        .is_served = record && secret_equal(record->token, entry->served.token),
+        .is_serving = entry->served.token != NULL,
         .intent = entry_intent(entry),
         .is_intent_elsewhere = reconciler_is_elsewhere(reconciler, entry),
-        .intent_until = entry->intent_until,
+        .intent_until = entry->work->intent_until,
         .retry = entry->retry,
         .verify = entry->verify,
         .busy = entry->busy,
@@ -148,63 +148,63 @@ static PlanFacts reconciler_gather(const Reconciler *reconciler, const Entry *en
         .is_looking_up = gate && gate->task,
         .looked_up = gate ? gate->looked_up : 0,
         .look_up_pause = reconciler_look_up_pause(reconciler),
-        .is_found = entry->is_found,
-        .is_found_usable = entry->found.id != 0 && entry->found.token,
+        .is_found = entry->work->is_found,
+        .is_found_usable = entry->work->found.id != 0 && entry->work->found.token,
     };
 }
 
 /* ---- showing ---- */
 
 /* What is wrong with it alone. */
-static EntryProblem entry_problem(const Entry *entry)
+static TroubleNote entry_problem(const Entry *entry)
 {
     const Record *record = entry->record;
 
     /* What an earlier version has recorded was refused by the platform, of whatever kind it was. */
     if (entry_is_failed(entry))
-        return (EntryProblem){record->rare->failure_trouble ? record->rare->failure_trouble
-                                                            : TROUBLE_REFUSED,
-                              record->rare->failure, record->rare->failed};
-    if (entry->problem)
-        return (EntryProblem){entry->trouble, entry->problem, entry->troubled};
+        return (TroubleNote){record->rare->failure_trouble ? record->rare->failure_trouble
+                                                           : TROUBLE_REFUSED,
+                             record->rare->failure, record->rare->failed};
+    if (entry->work->problem)
+        return (TroubleNote){entry->work->trouble, entry->work->problem, entry->work->troubled};
     if (record && record->is_disabled && !entry->is_foreign)
-        return (EntryProblem){TROUBLE_DISABLED, "the platform has disabled it", 0};
-    return (EntryProblem){TROUBLE_DUPLICATES, entry->duplicates, 0};
+        return (TroubleNote){TROUBLE_DISABLED, "the platform has disabled it", 0};
+    return (TroubleNote){TROUBLE_DUPLICATES, entry->work->duplicates, 0};
 }
 
-static EntryProblem reconciler_problem(const Reconciler *reconciler, const Entry *entry,
-                                       PlanProblem problem)
+static TroubleNote reconciler_problem(const Reconciler *reconciler, const Entry *entry,
+                                      PlanProblem problem)
 {
     const Gate *gate = entry->gate;
 
     switch (problem) {
     case PLAN_PROBLEM_NONE:
-        return (EntryProblem){};
+        return (TroubleNote){};
     case PLAN_PROBLEM_CONFIG:
         return entry_config_problem(reconciler, entry);
     case PLAN_PROBLEM_INSTANCE:
         return entry_problem(entry);
     case PLAN_PROBLEM_ACCOUNT:
-        return (EntryProblem){gate->trouble, gate->problem, gate->since};
+        return (TroubleNote){gate->trouble, gate->problem, gate->since};
     case PLAN_PROBLEM_STORE:
-        return (EntryProblem){reconciler->store_trouble, reconciler->store_problem,
-                              reconciler->store_since};
+        return (TroubleNote){reconciler->store_trouble, reconciler->store_problem,
+                             reconciler->store_since};
     case PLAN_PROBLEM_OWNER:
-        return (EntryProblem){
+        return (TroubleNote){
             TROUBLE_OWNER_CHANGED,
             "it was being created under another \"owner\", and what became of that is not known: set "
             "\"owner\" back until it is; or look on the platform for an instance with the tag of "
             "that owner, and retry (elementctl retry) when there is none",
             0};
     case PLAN_PROBLEM_UNUSABLE:
-        return (EntryProblem){
+        return (TroubleNote){
             TROUBLE_UNUSABLE,
             "the platform has an instance with our tag for it, but shows no id or token that can "
             "be used, or it is of another element",
             0};
     }
     assert(false);
-    return (EntryProblem){};
+    return (TroubleNote){};
 }
 
 static void reconciler_log(const Entry *entry, ServedState before, const Plan *plan,
@@ -219,14 +219,14 @@ static void reconciler_log(const Entry *entry, ServedState before, const Plan *p
         return;
     fields.message_id = MESSAGE_INSTANCE_FAILED;
     log_full(LOG_ERR, &fields, "%s until its configuration changes: %s",
-             entry->token ? "stays on the platform as it is" : "cannot be provisioned",
+             entry->served.token ? "stays on the platform as it is" : "cannot be provisioned",
              problem ? problem : "unknown");
 }
 
 static void reconciler_show(Reconciler *reconciler, Entry *entry, const Plan *plan, usec_t now)
 {
     ServedState before = entry->served.state;
-    EntryProblem problem = reconciler_problem(reconciler, entry, plan->problem);
+    TroubleNote problem = reconciler_problem(reconciler, entry, plan->problem);
 
     if (!registry_publish(entry, plan, &problem, now))
         return;
@@ -287,26 +287,34 @@ static void reconciler_note_removal(Reconciler *reconciler, Entry *entry)
     reconciler_put(reconciler, entry, record, true);
 }
 
-static void reconciler_queue(Reconciler *reconciler, Entry *entry, const Plan *plan)
+static struct EntryQueue *reconciler_line(Reconciler *reconciler, EntryLine line)
 {
-    if (plan->is_waiting_for_room && !entry->is_waiting_for_room) {
-        TAILQ_INSERT_TAIL(&reconciler->waiting, entry, room_link);
-        entry->is_waiting_for_room = true;
-    }
-    if (plan->is_waiting_for_turn && !entry->is_waiting_for_turn) {
-        TAILQ_INSERT_TAIL(&reconciler->turns, entry, turn_link);
-        entry->is_waiting_for_turn = true;
-        reconciler_due(reconciler, NULL, reconciler->next_turn);
-    }
+    assert(line != ENTRY_IN_NO_LINE);
+    return line == ENTRY_WAITS_FOR_ROOM ? &reconciler->waiting : &reconciler->turns;
 }
 
 static void reconciler_unqueue(Reconciler *reconciler, Entry *entry)
 {
-    if (entry->is_waiting_for_room)
-        TAILQ_REMOVE(&reconciler->waiting, entry, room_link);
-    if (entry->is_waiting_for_turn)
-        TAILQ_REMOVE(&reconciler->turns, entry, turn_link);
-    entry->is_waiting_for_room = entry->is_waiting_for_turn = false;
+    if (entry->line == ENTRY_IN_NO_LINE)
+        return;
+    TAILQ_REMOVE(reconciler_line(reconciler, entry->line), entry, line_link);
+    entry->line = ENTRY_IN_NO_LINE;
+}
+
+static void reconciler_queue(Reconciler *reconciler, Entry *entry, const Plan *plan)
+{
+    EntryLine line = plan->is_waiting_for_room   ? ENTRY_WAITS_FOR_ROOM
+                     : plan->is_waiting_for_turn ? ENTRY_WAITS_FOR_TURN
+                                                 : ENTRY_IN_NO_LINE;
+
+    /* Who does not wait any more leaves when it is his turn. */
+    if (line == ENTRY_IN_NO_LINE || line == entry->line)
+        return;
+    reconciler_unqueue(reconciler, entry);
+    TAILQ_INSERT_TAIL(reconciler_line(reconciler, line), entry, line_link);
+    entry->line = line;
+    if (line == ENTRY_WAITS_FOR_TURN)
+        reconciler_due(reconciler, NULL, reconciler->next_turn);
 }
 
 /* Verifications begin at twice the rate that keeps all of them up to date, and no faster. */
@@ -349,6 +357,7 @@ void reconciler_entry(Reconciler *reconciler, Entry *entry)
     reconciler_show(reconciler, entry, &plan, now);
     reconciler_due(reconciler, entry, plan.due);
     reconciler_queue(reconciler, entry, &plan);
+    entry_rest(entry, now);
 }
 
 void reconciler_gate(Reconciler *reconciler, const Gate *gate)
@@ -372,8 +381,7 @@ static void reconciler_fill_room(Reconciler *reconciler)
     Entry *next;
 
     while (reconciler_has_room(reconciler) && (next = TAILQ_FIRST(&reconciler->waiting))) {
-        TAILQ_REMOVE(&reconciler->waiting, next, room_link);
-        next->is_waiting_for_room = false;
+        reconciler_unqueue(reconciler, next);
         reconciler_entry(reconciler, next);
     }
 }
@@ -382,8 +390,7 @@ static void reconciler_fill_room(Reconciler *reconciler)
 static void reconciler_give_turns(Reconciler *reconciler, usec_t now)
 {
     while (now >= reconciler->next_turn && (reconciler->turn = TAILQ_FIRST(&reconciler->turns))) {
-        TAILQ_REMOVE(&reconciler->turns, reconciler->turn, turn_link);
-        reconciler->turn->is_waiting_for_turn = false;
+        reconciler_unqueue(reconciler, reconciler->turn);
         reconciler_entry(reconciler, reconciler->turn);
     }
     reconciler->turn = NULL;
@@ -423,7 +430,8 @@ void reconciler_tick(Reconciler *reconciler)
 
 void reconciler_cancel(Entry *entry)
 {
-    entry->task = engine_task_free(entry->task);
+    if (entry->work->task)
+        entry->work->task = engine_task_free(entry->work->task);
     entry->busy = PLAN_BUSY_NO;
 }
 
@@ -443,7 +451,7 @@ static void reconciler_let_go(Entry *entry, bool is_elsewhere)
         return;
     if (entry->busy == PLAN_BUSY_VERIFYING ||
         (entry->busy == PLAN_BUSY_CREATING && entry->is_post_unsent) ||
-        (entry->busy == PLAN_BUSY_UPDATING && !engine_task_is_started(entry->task)))
+        (entry->busy == PLAN_BUSY_UPDATING && !engine_task_is_started(entry->work->task)))
         reconciler_cancel(entry);
 }
 
@@ -460,7 +468,7 @@ int reconciler_apply(Reconciler *reconciler, Config *config)
     for (size_t i = 0; i < registry->n_entries; i++) {
         Entry *entry = registry->entries[i];
 
-        reconciler_let_go(entry, entry->sent_epoch != entry->epoch);
+        reconciler_let_go(entry, entry->work->sent_epoch != entry->epoch);
     }
     /* By which secrets they were asked for is not known any more, and asking twice does no harm. */
     for (size_t i = 0; i < orphans->n_items; i++)
@@ -471,18 +479,18 @@ int reconciler_apply(Reconciler *reconciler, Config *config)
 
 void reconciler_report(Reconciler *reconciler, Entry *entry, const char *token, size_t size)
 {
-    usec_t now = clock_boottime(), next = clock_add(entry->reported, REPORT_PAUSE_USEC);
-    bool is_due = entry->reported == 0 || now >= next;
+    usec_t now = clock_boottime(), next = clock_add(entry->work->reported, REPORT_PAUSE_USEC);
+    bool is_due = entry->work->reported == 0 || now >= next;
 
     /* Of an old token all is known already, and one verification at a time is enough. */
-    if (!secret_equal_bytes(entry->token, token, size) || entry->busy != PLAN_BUSY_NO)
+    if (!secret_equal_bytes(entry->served.token, token, size) || entry->busy != PLAN_BUSY_NO)
         return;
-    if (is_due) {
+    if (is_due && entry_work(entry)) {
         LogFields fields = registry_log_fields(entry, MESSAGE_TOKEN_REJECTED);
 
         log_full(LOG_NOTICE, &fields,
                  "a program says that its token was refused: it is verified now");
-        entry->reported = now;
+        entry->work->reported = now;
         entry->is_urgent = true;
         next = now;
     }
@@ -516,9 +524,7 @@ void reconciler_retry(Reconciler *reconciler, Entry *entry)
         }
         reconciler_put(reconciler, entry, TAKE_PTR(record), true);
     }
-    free(entry->problem);
-    entry->problem = NULL;
-    entry->trouble = TROUBLE_NONE;
+    entry_set_problem(entry, TROUBLE_NONE, NULL);
     entry->retry = 0;
     entry->verify = now;
     entry->is_urgent = true;
@@ -643,7 +649,7 @@ unsigned reconciler_stop(Reconciler *reconciler)
     for (size_t i = 0; i < reconciler->registry->n_entries; i++) {
         Entry *entry = reconciler->registry->entries[i];
 
-        if (entry->busy == PLAN_BUSY_CREATING && engine_task_is_started(entry->task)) {
+        if (entry->busy == PLAN_BUSY_CREATING && engine_task_is_started(entry->work->task)) {
             n_sent++;
             continue;
         }

@@ -14,25 +14,6 @@ static bool text_equal(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static Entry *entry_free(Entry *entry)
-{
-    if (!entry)
-        return NULL;
-    assert(!entry->task);
-    served_deinit(&entry->served);
-    record_unref(entry->record);
-    secret_unref(entry->token);
-    platform_instance_deinit(&entry->found);
-    free(entry->duplicates);
-    free(entry->shown_problem);
-    free(entry->problem);
-    shared_unref(entry->name);
-    free(entry);
-    return NULL;
-}
-
-DEFINE_FREEP(Entry, entry_free)
-
 void registry_init(Registry *registry)
 {
     *registry = (Registry){.generation = 1};
@@ -54,25 +35,7 @@ void registry_deinit(Registry *registry)
 /* What clients see of the declaration. */
 static void entry_describe(Entry *entry)
 {
-    entry->served.name = entry->name;
     entry->served.terms = entry->want ? entry->want->terms : &terms_none;
-}
-
-static int entry_new(const char *name, usec_t now, Entry **ret_entry)
-{
-    _cleanup_(entry_freep) Entry *entry = NULL;
-
-    entry = calloc(1, sizeof(*entry));
-    if (!entry)
-        return -ENOMEM;
-    served_init(&entry->served);
-    entry->name = shared_ref(name);
-    entry->served.since = clock_realtime();
-    entry->wanted = now;
-    entry->due = now;
-    entry_describe(entry);
-    *ret_entry = TAKE_PTR(entry);
-    return 0;
 }
 
 /* What is durable may be served. */
@@ -80,14 +43,12 @@ static void registry_serve(Entry *entry)
 {
     Secret *token = entry->record && !entry->is_foreign ? entry->record->token : NULL;
 
-    if (secret_equal(token, entry->token))
+    if (secret_equal(token, entry->served.token))
         return;
-    secret_unref(entry->token);
-    entry->token = secret_ref(token);
-    entry->token_id = token ? entry->record->id : 0;
+    secret_unref(entry->served.token);
+    entry->served.token = secret_ref(token);
+    entry->served.id = token ? entry->record->id : 0;
     entry->is_token_news = true;
-    entry->served.token = entry->token;
-    entry->served.id = entry->token_id;
 }
 
 /* Overdue verifications are spread over this part of the interval, so that a start does not bring them all at once. */
@@ -137,12 +98,9 @@ static usec_t registry_work_time(const Settings *settings)
 /* What was looked for, and what went wrong with it, is not what is declared now. */
 static void entry_look_anew(Entry *entry, usec_t now)
 {
-    free(entry->problem);
-    entry->problem = NULL;
-    entry->trouble = TROUBLE_NONE;
+    entry_set_problem(entry, TROUBLE_NONE, NULL);
     entry->wanted = now;
-    platform_instance_deinit(&entry->found);
-    entry->is_found = false;
+    entry_forget_found(entry);
 }
 
 /* What has been learned of the platform, or by secrets that are not the account's any more, does not hold. */
@@ -212,7 +170,7 @@ static int registry_collect(const Registry *registry, const Config *config, usec
     while (c < config->n_instances || e < registry->n_entries) {
         const char *declared = c < config->n_instances ? config->instances[c]->name : NULL;
         Entry *entry = e < registry->n_entries ? registry->entries[e] : NULL;
-        int order = !declared ? 1 : !entry ? -1 : strcmp(declared, entry->name);
+        int order = !declared ? 1 : !entry ? -1 : strcmp(declared, entry->served.name);
 
         if (order < 0) {
             if (entry_new(declared, now, &entry) < 0) {
@@ -263,9 +221,9 @@ int registry_apply(Registry *registry, Config *config, Gates *gates, usec_t now)
     registry->is_removal_held = config->is_incomplete || config->is_bare;
     for (size_t i = 0; i < n; i++) {
         bool is_declared = c < config->n_instances &&
-                           strcmp(config->instances[c]->name, entries[i]->name) == 0;
+                           strcmp(config->instances[c]->name, entries[i]->served.name) == 0;
 
-        entries[i]->index = i;
+        entries[i]->index = (uint32_t)i;
         entries[i]->is_fresh = false;
         registry_want(registry, entries[i], is_declared ? config->instances[c++] : NULL, gates,
                       now);
@@ -282,11 +240,11 @@ void registry_reap(Registry *registry)
         Entry *entry = registry->entries[i];
 
         if (entry->is_over) {
-            assert(!entry->want && !entry->is_waiting_for_room && !entry->is_waiting_for_turn);
+            assert(!entry->want && entry->line == ENTRY_IN_NO_LINE);
             entry_free(entry);
             continue;
         }
-        entry->index = n;
+        entry->index = (uint32_t)n;
         registry->entries[n++] = entry;
     }
     registry->n_entries = n;
@@ -295,14 +253,20 @@ void registry_reap(Registry *registry)
 
 /* ---- the start ---- */
 
-/* What a record of an earlier run means for this one. */
-static void registry_resume(const Registry *registry, Entry *entry, usec_t now)
+/* What a record of an earlier run means for this one. 0 or -ENOMEM. */
+static int registry_resume(const Registry *registry, Entry *entry, usec_t now)
 {
     Record *record = entry->record;
+    EntryWork *work;
 
-    entry->intent_until = clock_add(now, registry->work_time);
     if (!record)
-        return;
+        return 0;
+    if (record->rare->intent != 0) {
+        work = entry_work(entry);
+        if (!work)
+            return -ENOMEM;
+        work->intent_until = clock_add(now, registry->work_time);
+    }
     if (record->rare->retry != 0) {
         usec_t realtime = clock_realtime();
         usec_t left = clock_left(record->rare->retry, record->rare->delay, realtime);
@@ -312,6 +276,7 @@ static void registry_resume(const Registry *registry, Entry *entry, usec_t now)
         record->rare->retry = clock_add(realtime, left);
     }
     entry->verify = registry_verify_due(record, registry->config->settings.verify_interval, now);
+    return 0;
 }
 
 int registry_edit(const Entry *entry, Record **ret_record)
@@ -322,7 +287,7 @@ int registry_edit(const Entry *entry, Record **ret_record)
         return record_copy(entry->record, ret_record);
     r = record_new(NULL, ret_record);
     if (r == 0)
-        shared_replace(&(*ret_record)->name, entry->name);
+        shared_replace(&(*ret_record)->name, entry->served.name);
     return r;
 }
 
@@ -419,7 +384,8 @@ int registry_fill(Registry *registry, Config *config, StoreLoad *load, Gates *ga
 
         if (load->is_recovered || (load->n_broken > 0 && !entry->record))
             r = registry_suspect(registry, entry);
-        registry_resume(registry, entry, now);
+        if (r == 0)
+            r = registry_resume(registry, entry, now);
     }
     return r;
 }
@@ -435,7 +401,7 @@ LogFields registry_log_fields(const Entry *entry, const char *message_id)
 {
     return (LogFields){
         .message_id = message_id,
-        .instance = entry->name,
+        .instance = entry->served.name,
         .element = served_element(&entry->served),
         .account = entry->served.terms->account,
     };
@@ -537,29 +503,38 @@ static bool registry_publish_state(Served *served, const Plan *plan, usec_t now)
     return is_changed;
 }
 
-/* Whether it is another one than was told. */
-static bool registry_publish_problem(Entry *entry, const EntryProblem *problem)
+/* A note of its own in one piece, with the words behind it. NULL: no memory. */
+static TroubleNote *registry_note(const TroubleNote *problem)
 {
-    Served *served = &entry->served;
-    Trouble trouble = problem->words ? problem->trouble : TROUBLE_NONE;
-    bool is_changed = trouble != served->trouble || !text_equal(served->problem, problem->words);
+    size_t size = strlen(problem->words) + 1;
+    TroubleNote *note = malloc(sizeof(*note) + size);
 
-    if (!problem->words)
-        served->trouble_since = 0;
-    else if (problem->since != 0)
-        served->trouble_since = problem->since;
-    else if (trouble != served->trouble)
-        served->trouble_since = clock_realtime();
-    served->trouble = trouble;
-    if (text_equal(served->problem, problem->words))
-        return is_changed;
-    free(entry->shown_problem);
-    entry->shown_problem = problem->words ? strdup(problem->words) : NULL;
-    served->problem = entry->shown_problem;
-    return is_changed;
+    if (!note)
+        return NULL;
+    *note = *problem;
+    note->words = memcpy(note + 1, problem->words, size);
+    return note;
 }
 
-bool registry_publish(Entry *entry, const Plan *plan, const EntryProblem *problem, usec_t now)
+/* Whether it is another one than was told. */
+static bool registry_publish_problem(Served *served, const TroubleNote *problem)
+{
+    TroubleNote *told = served->problem, note = *problem;
+    bool is_same_kind = told && problem->words && told->trouble == problem->trouble;
+    bool is_any = told || problem->words;
+
+    if (note.since == 0)
+        note.since = is_same_kind ? told->since : clock_realtime();
+    if (is_same_kind && strcmp(told->words, problem->words) == 0) {
+        told->since = note.since;
+        return false;
+    }
+    served->problem = problem->words ? registry_note(&note) : NULL;
+    free(told);
+    return is_any;
+}
+
+bool registry_publish(Entry *entry, const Plan *plan, const TroubleNote *problem, usec_t now)
 {
     Served *served = &entry->served;
     const Record *record = entry->record;
@@ -567,7 +542,7 @@ bool registry_publish(Entry *entry, const Plan *plan, const EntryProblem *proble
     unsigned attempts = record ? record->rare->attempts : 0;
     bool is_changed = registry_publish_state(served, plan, now);
 
-    is_changed = registry_publish_problem(entry, problem) || is_changed || entry->is_token_news ||
+    is_changed = registry_publish_problem(served, problem) || is_changed || entry->is_token_news ||
                  served->verified != verified || served->attempts != attempts;
     entry->is_token_news = false;
     served->verified = verified;

@@ -11,89 +11,15 @@
  */
 
 #include <stdbool.h>
-#include <sys/queue.h>
 
 #include "config/config.h"
-#include "daemon/engine.h"
+#include "daemon/entry.h"
 #include "daemon/entry_index.h"
 #include "daemon/gate.h"
 #include "daemon/orphans.h"
 #include "daemon/plan.h"
-#include "daemon/record.h"
 #include "daemon/store.h"
-#include "ipc/served.h"
 #include "systemd/log.h"
-
-/* What the last registry_apply() has made of an entry. */
-typedef enum EntryChange {
-    ENTRY_SAME,
-    ENTRY_ADDED,
-    ENTRY_CHANGED,
-    ENTRY_REMOVED, /* not declared any more */
-} EntryChange;
-
-typedef struct Entry {
-    Served served;        /* what clients see; see registry_publish() */
-    size_t index;         /* in the registry */
-    const char *name;     /* shared */
-    const Instance *want; /* of the registry's Config; NULL: recorded, but not declared */
-    Gate
-        *gate; /* of its account, or of its record's when it is not declared; NULL: there is none */
-    uint64_t epoch; /* of `gate`, as it was when the entry was last described */
-    EntryChange change;
-    bool is_fresh; /* made by the registry_apply() that is under way */
-    bool is_over;  /* neither declared nor recorded any more: goes with registry_reap() */
-
-    Record *record; /* newest, or NULL */
-    uint64_t
-        generation;     /* in which `record` last changed in a way that must be durable; 0: never */
-    Secret *token;      /* what is served: the newest durable one, or NULL */
-    int64_t token_id;   /* of the instance that it belongs to */
-    bool is_token_news; /* `token` has changed since registry_publish() */
-    char *shown_problem; /* what `served.problem` points at, or NULL */
-
-    /* Of this run; times of the boot-time clock. */
-    PlanBusy busy;
-    EngineTask *task;
-    bool is_post_unsent; /* the record's intent is ours, and no POST has gone out for it */
-    bool
-        is_foreign; /* the record is of another account, platform or element than is declared now */
-    bool is_doubted; /* the platform does not know the token's instance any more */
-    usec_t intent_until;
-    usec_t retry;
-    usec_t verify;
-    usec_t reported; /* when a report of a rejected token last had it verified; 0: never */
-    bool is_urgent;  /* to be verified out of turn */
-    usec_t wanted;
-    usec_t due;             /* when reconciling is due again; USEC_INFINITY: on a change only */
-    PlatformInstance found; /* by the last look-up; id 0 and no token: nothing */
-    bool is_found;
-    char *
-        duplicates; /* words about instances on the platform beside the one that was taken, or NULL */
-    char *problem;   /* the last thing that went wrong, or NULL */
-    Trouble trouble; /* its kind */
-    usec_t troubled; /* realtime: since when it goes wrong in that way */
-
-    /* Of the request under way that creates or changes it. */
-    uint64_t sent_epoch; /* of its gate */
-    Digest sent_body;
-    Digest sent_labels;
-
-    bool is_counted; /* among the creations that are begun (reconciler) */
-    TAILQ_ENTRY(Entry) room_link;
-    bool is_waiting_for_room;
-    TAILQ_ENTRY(Entry) turn_link;
-    bool is_waiting_for_turn; /* to be verified */
-} Entry;
-
-TAILQ_HEAD(EntryQueue, Entry);
-
-/* What is wrong with an entry, as clients are told. */
-typedef struct EntryProblem {
-    Trouble trouble;
-    const char *words; /* NULL: nothing is */
-    usec_t since;      /* realtime; 0: since it is told */
-} EntryProblem;
 
 typedef struct Registry {
     Config *config;   /* a reference */
@@ -161,7 +87,7 @@ void registry_committed(Registry *registry, uint64_t generation);
 void registry_not_committed(Registry *registry);
 
 /* Brings `entry->served` up to date with the entry and `plan`. Whether something that clients see has changed. */
-bool registry_publish(Entry *entry, const Plan *plan, const EntryProblem *problem, usec_t now);
+bool registry_publish(Entry *entry, const Plan *plan, const TroubleNote *problem, usec_t now);
 
 /* What a log line about the entry carries; all borrowed from it. */
 LogFields registry_log_fields(const Entry *entry, const char *message_id);

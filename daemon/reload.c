@@ -48,7 +48,7 @@ static const char *const *reload_copy_names(Arena *arena, const Registry *regist
 
         if (entry->change != change)
             continue;
-        names[n_copied] = arena_strndup(arena, entry->name, strlen(entry->name));
+        names[n_copied] = arena_strndup(arena, entry->served.name, strlen(entry->served.name));
         if (!names[n_copied++])
             break;
     }

@@ -86,16 +86,18 @@ static void remove_tell_full(Entry *entry)
         "what it had on the platform cannot be noted, since there are too many orphans already: "
         "delete some there (elementctl orphans)";
 
-    if (entry->problem && strcmp(entry->problem, words) == 0)
+    if (entry->work->problem && strcmp(entry->work->problem, words) == 0)
         return;
-    step_set_problem(entry, TROUBLE_OTHER, words);
+    entry_set_problem(entry, TROUBLE_OTHER, words);
     step_log(LOG_ERR, entry, MESSAGE_ORPHANS_FULL, NULL, words);
 }
 
 void remove_forget(Reconciler *reconciler, Entry *entry, usec_t now)
 {
     const Record *record = entry->record;
-    int64_t id = record && record->id != 0 ? record->id : entry->is_found ? entry->found.id : 0;
+    int64_t id = record && record->id != 0 ? record->id
+                 : entry->work->is_found   ? entry->work->found.id
+                                           : 0;
     int r = record ? remove_add(reconciler, record, id, RECORD_REMOVED, now) : 0;
 
     if (id == 0 && reconciler_is_elsewhere(reconciler, entry))
@@ -143,7 +145,7 @@ void remove_succeeded(Reconciler *reconciler, const Entry *entry, const Record *
         Record *after;
 
         if (!orphan->record->rare->is_outgoing || !orphan->record->name ||
-            strcmp(orphan->record->name, entry->name) != 0 ||
+            strcmp(orphan->record->name, entry->served.name) != 0 ||
             record_copy(orphan->record, &after) < 0)
             continue;
         /* Of the same id: by another URL, it may be the very instance that is used now. */

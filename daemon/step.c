@@ -32,30 +32,16 @@ void step_retry_soon(Entry *entry)
     entry->retry = clock_add(clock_boottime(), RETRY_MIN_USEC);
 }
 
-void step_set_problem(Entry *entry, Trouble trouble, const char *problem)
-{
-    char *copy = problem ? strdup(problem) : NULL;
-
-    if (!problem)
-        trouble = TROUBLE_NONE;
-    /* The same over and over again is one trouble, since it began. */
-    if (trouble != entry->trouble)
-        entry->troubled = problem ? clock_realtime() : 0;
-    entry->trouble = trouble;
-    free(entry->problem);
-    entry->problem = copy;
-}
-
 void step_set_refusal(Entry *entry, const PlatformAnswer *answer)
 {
     char *words;
 
     if (!answer->problem || !answer->request_id ||
         asprintf(&words, "%s; request %s", answer->problem, answer->request_id) < 0) {
-        step_set_problem(entry, answer->trouble, answer->problem);
+        entry_set_problem(entry, answer->trouble, answer->problem);
         return;
     }
-    step_set_problem(entry, answer->trouble, words);
+    entry_set_problem(entry, answer->trouble, words);
     free(words);
 }
 
@@ -82,7 +68,7 @@ void step_settle(Entry *entry, Record *record)
     entry->is_post_unsent = false;
     entry->is_foreign = registry_is_foreign(entry, record);
     entry->is_doubted = false;
-    step_set_problem(entry, TROUBLE_NONE, NULL);
+    entry_set_problem(entry, TROUBLE_NONE, NULL);
 }
 
 void step_schedule_verify(const Reconciler *reconciler, Entry *entry, usec_t now)
@@ -123,21 +109,27 @@ void step_back_off(Reconciler *reconciler, Entry *entry, const PlatformAnswer *a
     entry->retry = clock_add(now, record->rare->delay);
     if (aftermath == STEP_LEAVES_NO_POST)
         step_not_created(entry, record);
-    if (answer->problem && (!entry->problem || strcmp(entry->problem, answer->problem) != 0) &&
+    if (answer->problem &&
+        (!entry->work->problem || strcmp(entry->work->problem, answer->problem) != 0) &&
         asprintf(&words, "%s; next try in %" PRIu64 " s", answer->problem,
                  (record->rare->delay + USEC_PER_SEC - 1) / USEC_PER_SEC) >= 0) {
         step_log(LOG_WARNING, entry, MESSAGE_INSTANCE_WAITING, answer->request_id, words);
         free(words);
     }
-    step_set_problem(entry, answer->trouble, answer->problem);
+    entry_set_problem(entry, answer->trouble, answer->problem);
     reconciler_put(reconciler, entry, record, is_urgent);
 }
 
-void step_note_sent(Entry *entry)
+EntryWork *step_note_sent(Entry *entry)
 {
-    entry->sent_epoch = entry->gate->epoch;
-    entry->sent_body = entry->want->body_digest;
-    entry->sent_labels = entry->want->labels_digest;
+    EntryWork *work = entry_work(entry);
+
+    if (!work)
+        return NULL;
+    work->sent_epoch = entry->gate->epoch;
+    work->sent_body = entry->want->body_digest;
+    work->sent_labels = entry->want->labels_digest;
+    return work;
 }
 
 /* Creations of a paused account that have not gone out yet do not. */
@@ -153,7 +145,7 @@ static void step_call_back(Reconciler *reconciler, const Gate *gate)
 
 void step_unauthorized(Reconciler *reconciler, Entry *entry, const PlatformAnswer *answer)
 {
-    if (!entry->gate || entry->gate->epoch != entry->sent_epoch)
+    if (!entry->gate || entry->gate->epoch != entry->work->sent_epoch)
         return;
     reconciler_pause(reconciler, entry->gate, answer);
     step_call_back(reconciler, entry->gate);

@@ -18,9 +18,6 @@ Record *step_edit(const Entry *entry);
 /* Without memory nothing was done that was not written down: the entry tries again a little later. */
 void step_retry_soon(Entry *entry);
 
-/* NULL: there is none any more. Copied; without memory the problem has no words. */
-void step_set_problem(Entry *entry, Trouble trouble, const char *problem);
-
 /* A refusal is for a person: its problem names the platform's request, for its support. */
 void step_set_refusal(Entry *entry, const PlatformAnswer *answer);
 
@@ -46,8 +43,11 @@ typedef enum StepAftermath {
 void step_back_off(Reconciler *reconciler, Entry *entry, const PlatformAnswer *answer,
                    StepAftermath aftermath);
 
-/* Has what is sent next for `entry` known by its gate and its body, for when the answer comes. */
-void step_note_sent(Entry *entry);
+/*
+ * Has what is sent next for `entry` known by its gate and its body, for when the answer comes. Where its task belongs,
+ * borrowed from the entry; NULL: no memory.
+ */
+EntryWork *step_note_sent(Entry *entry);
 
 /* The account's secrets were refused: pauses it, unless it has others by now. */
 void step_unauthorized(Reconciler *reconciler, Entry *entry, const PlatformAnswer *answer);

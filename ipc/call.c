@@ -61,7 +61,7 @@ bool call_has_room(const Buffer *replies)
 
 void call_shared_changed(CallShared *shared, Served *served)
 {
-    buffer_deinit(&served->token_reply);
+    served->token_reply = secret_unref(served->token_reply);
     changes_note(&shared->changes, served);
     wait_tell_all(&served->waits);
     wait_tell_all(&shared->watches);
@@ -83,7 +83,7 @@ static void call_leave_lists(CallShared *shared, const Served *served)
 void call_shared_removed(CallShared *shared, Served *served)
 {
     served->is_removed = true;
-    buffer_deinit(&served->token_reply);
+    served->token_reply = secret_unref(served->token_reply);
     wait_tell_all(&served->waits);
     assert(TAILQ_EMPTY(&served->waits));
     shared->leaving = served;

@@ -15,7 +15,7 @@ static bool changes_is_taken(const ChangesSet *set, size_t slot)
 }
 
 /* False: all are taken. */
-static bool changes_take_slot(Changes *changes, size_t *ret_slot)
+static bool changes_take_slot(Changes *changes, uint32_t *ret_slot)
 {
     for (size_t i = 0; i < CHANGES_SLOTS; i++) {
         size_t slot = (changes->next_slot + i) % CHANGES_SLOTS;
@@ -24,7 +24,7 @@ static bool changes_take_slot(Changes *changes, size_t *ret_slot)
             continue;
         changes->slots.words[slot / 64] |= changes_bit(slot);
         changes->next_slot = slot + 1;
-        *ret_slot = slot;
+        *ret_slot = (uint32_t)slot;
         return true;
     }
     return false;

@@ -26,15 +26,15 @@ static void instances_write_text(JsonWriter *json, const char *key, const char *
 static void instances_write_problem(JsonWriter *json, const Served *served)
 {
     if (served->problem)
-        instances_write_text(json, "problem", served->problem);
+        instances_write_text(json, "problem", served->problem->words);
 }
 
 static void instances_write_kind(JsonWriter *json, const Served *served)
 {
-    if (!served->problem || served->trouble == TROUBLE_NONE)
+    if (!served->problem || served->problem->trouble == TROUBLE_NONE)
         return;
-    instances_write_text(json, "problemKind", trouble_name(served->trouble));
-    instances_write_time(json, "problemSinceUSec", served->trouble_since);
+    instances_write_text(json, "problemKind", trouble_name(served->problem->trouble));
+    instances_write_time(json, "problemSinceUSec", served->problem->since);
 }
 
 /* ---- without a token ---- */
@@ -60,7 +60,7 @@ static int instances_answer_failed(Call *call)
     varlink_begin_error(&writer, call->reply, INSTANCES_FAILED);
     instances_write_text(&writer.json, "instance", served->name);
     instances_write_text(&writer.json, "problem",
-                         served->problem ? served->problem : "the reason is not known");
+                         served->problem ? served->problem->words : "the reason is not known");
     return call_end_reply(&writer);
 }
 
@@ -78,15 +78,18 @@ static int instances_answer_without(Call *call)
 /* The answer is made once a token, and copied from then on. */
 static int instances_make_token_reply(Served *served)
 {
+    _cleanup_(buffer_deinit) Buffer reply = BUFFER_INIT(REPLY_BYTES_MAX);
     VarlinkWriter writer;
+    int r;
 
-    varlink_begin_reply(&writer, &served->token_reply, false);
+    varlink_begin_reply(&writer, &reply, false);
     json_writer_key(&writer.json, "token");
     json_writer_secret(&writer.json, served->token);
     json_writer_key(&writer.json, "id");
     json_writer_int(&writer.json, served->id);
     instances_write_time(&writer.json, "verifiedUSec", served->verified);
-    return call_end_reply(&writer);
+    r = call_end_reply(&writer);
+    return r != 0 ? r : secret_new_take(&reply, &served->token_reply);
 }
 
 int instances_get_token(Call *call)
@@ -96,13 +99,13 @@ int instances_get_token(Call *call)
 
     if (!served->token)
         return instances_answer_without(call);
-    if (buffer_size(&served->token_reply) == 0) {
+    if (!served->token_reply) {
         r = instances_make_token_reply(served);
         if (r != 0)
             return r;
     }
-    r = buffer_append(call->reply, buffer_data(&served->token_reply),
-                      buffer_size(&served->token_reply));
+    r = buffer_append(call->reply, secret_reveal(served->token_reply),
+                      secret_size(served->token_reply));
     return r == BUFFER_E_FULL ? CALL_E_FULL : r;
 }
 

@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <stddef.h>
 
-#include "base/limits.h"
-
 const char *served_state_name(ServedState state)
 {
     switch (state) {
@@ -34,12 +32,12 @@ const char *served_element(const Served *served)
 
 void served_init(Served *served)
 {
-    *served = (Served){.terms = &terms_none, .token_reply = BUFFER_INIT(REPLY_BYTES_MAX)};
+    *served = (Served){.terms = &terms_none};
     TAILQ_INIT(&served->waits);
 }
 
 void served_deinit(Served *served)
 {
     assert(TAILQ_EMPTY(&served->waits));
-    buffer_deinit(&served->token_reply);
+    served->token_reply = secret_unref(served->token_reply);
 }

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/terms.h"
@@ -36,25 +35,23 @@ const char *served_state_name(ServedState state);
 typedef struct Served {
     /* ---- the daemon's; all is borrowed from it until server_changed() or server_removed(); texts are UTF-8 ---- */
     const char *name;
-    const Terms *terms; /* never NULL */
-    ServedState state;
-    int64_t id;          /* 0: none */
-    const Secret *token; /* durable, or NULL */
-    usec_t since;        /* realtime: when it entered `state` */
-    usec_t verified;     /* realtime, 0: never */
-    usec_t retry;        /* realtime, 0: none due */
+    const Terms *terms;   /* never NULL */
+    Secret *token;        /* durable, or NULL */
+    int64_t id;           /* 0: none */
+    usec_t since;         /* realtime: when it entered `state` */
+    usec_t verified;      /* realtime, 0: never */
+    usec_t retry;         /* realtime, 0: none due */
+    TroubleNote *problem; /* NULL: none */
     unsigned attempts;
-    const char *problem;  /* NULL: none */
-    Trouble trouble;      /* its kind */
-    usec_t trouble_since; /* realtime, 0: not known */
+    ServedState state;
 
     /* ---- ipc's ---- */
-    Buffer token_reply;              /* ready-made answer to GetToken; empty: not made yet */
+    Secret *token_reply;             /* ready-made answer to GetToken; NULL: not made yet */
     WaitQueue waits;                 /* calls that wait for a token */
-    bool is_removed;                 /* server_removed() was said: calls find it no more */
     TAILQ_ENTRY(Served) change_link; /* ipc/changes.h, while `change` is not 0 */
     uint64_t change;
-    size_t slot;
+    uint32_t slot;
+    bool is_removed; /* server_removed() was said: calls find it no more */
 } Served;
 
 /* element.key for people; "" when its file is too broken to say. Borrowed. */

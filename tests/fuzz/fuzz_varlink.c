@@ -92,6 +92,7 @@ static const ServerOperations fuzz_operations = {
 
 static void fuzz_init(void)
 {
+    static TroubleNote problem = {.words = "because"};
     static Secret *secret;
     int r;
 
@@ -112,7 +113,7 @@ static void fuzz_init(void)
     fuzz_instances[0].token = secret;
     fuzz_terms[0].user = fuzz_terms[0].organization = secret;
     fuzz_instances[2].state = SERVED_FAILED;
-    fuzz_instances[2].problem = "because";
+    fuzz_instances[2].problem = &problem;
 }
 
 /* Each message of `replies` is one that a client understands; behind one that continues there are only such. */

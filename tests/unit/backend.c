@@ -200,6 +200,14 @@ void backend_set_token(Backend *backend, Served *served, const char *token)
     served->token = instance->token;
 }
 
+void backend_set_problem(Backend *backend, Served *served, const char *words)
+{
+    TroubleNote *problem = &backend_instance(backend, served)->problem;
+
+    *problem = (TroubleNote){.words = words};
+    served->problem = words ? problem : NULL;
+}
+
 Terms *backend_terms(Backend *backend, const Served *served)
 {
     return &backend_instance(backend, served)->terms;

@@ -15,6 +15,7 @@ typedef struct BackendInstance {
     Served served;
     Terms terms;
     Secret *token;
+    TroubleNote problem;
 } BackendInstance;
 
 typedef struct Backend {
@@ -65,6 +66,9 @@ void backend_set_token(Backend *backend, Served *served, const char *token);
 
 /* Its terms, to be changed by the test; what it puts there the test frees. */
 Terms *backend_terms(Backend *backend, const Served *served);
+
+/* Of no kind, and nobody knows since when; `words` stay the test's, NULL takes it away. */
+void backend_set_problem(Backend *backend, Served *served, const char *words);
 
 /* Makes `allow` the one entry of the list, or none for NULL. */
 void backend_set_allow(Backend *backend, Served *served, const char *allow);

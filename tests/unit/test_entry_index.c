@@ -28,7 +28,7 @@ static int setup(void **state)
 
     for (size_t i = 0; i < MANY; i++) {
         (void)snprintf(fixture->names[i], sizeof(fixture->names[i]), "helpdesk-%zu", i);
-        fixture->entries[i].name = fixture->names[i];
+        fixture->entries[i].served.name = fixture->names[i];
         fixture->pointers[i] = &fixture->entries[i];
     }
     *state = fixture;

@@ -113,10 +113,10 @@ static Orphan *add_orphan(Fixture *fixture, const char *name, int64_t id, Record
 
 static void assert_found(const Entry *entry, int64_t id, const char *duplicates)
 {
-    assert_int_equal(entry->is_found, id != 0);
-    assert_int_equal(entry->found.id, id);
+    assert_int_equal(entry->work->is_found, id != 0);
+    assert_int_equal(entry->work->found.id, id);
     if (!duplicates) {
-        assert_null(entry->duplicates);
+        assert_null(entry->work->duplicates);
     } else {
         char words[256];
 
@@ -124,8 +124,8 @@ static void assert_found(const Entry *entry, int64_t id, const char *duplicates)
                        "the platform has more than one instance with our tag: %lld is used; left "
                        "over, for you to delete there: %s",
                        (long long)id, duplicates);
-        assert_non_null(entry->duplicates);
-        assert_string_equal(entry->duplicates, words);
+        assert_non_null(entry->work->duplicates);
+        assert_string_equal(entry->work->duplicates, words);
     }
 }
 
@@ -143,11 +143,11 @@ static void test_by_name(void **state)
     add(fixture, "A", 6);
     add(fixture, "a.b", 7);
     add(fixture, "", 8);
-    match_rows(&fixture->registry, fixture->gate, NOW);
+    assert_int_equal(match_rows(&fixture->registry, fixture->gate, NOW), 0);
     assert_found(find(fixture, "a"), 0, NULL);
     assert_found(find(fixture, "a.b"), 7, NULL);
     assert_found(find(fixture, "b"), 3, NULL);
-    assert_string_equal(secret_reveal(find(fixture, "b")->found.token), "t");
+    assert_string_equal(secret_reveal(find(fixture, "b")->work->found.token), "t");
 }
 
 /*
@@ -169,11 +169,11 @@ static void test_by_element(void **state)
     add_row(fixture->gate, "c", 4, "t", "github");
     add_row(fixture->gate, "d", 5, "t", "github");
     add_orphan(fixture, "d", 5, RECORD_REPLACED, false);
-    match_rows(&fixture->registry, fixture->gate, NOW);
+    assert_int_equal(match_rows(&fixture->registry, fixture->gate, NOW), 0);
     assert_found(find(fixture, "a"), 2, "1");
     assert_found(find(fixture, "b"), 3, NULL);
     assert_found(find(fixture, "c"), 4, NULL);
-    assert_null(find(fixture, "c")->found.token);
+    assert_null(find(fixture, "c")->work->found.token);
     assert_found(find(fixture, "d"), 0, NULL);
     assert_null(fixture->gate->rows);
 }
@@ -194,7 +194,7 @@ static void test_duplicates(void **state)
         fill(fixture);
         for (size_t j = 0; j < 3; j++)
             add(fixture, "a", orders[i][j]);
-        match_rows(&fixture->registry, fixture->gate, NOW);
+        assert_int_equal(match_rows(&fixture->registry, fixture->gate, NOW), 0);
         assert_found(find(fixture, "a"), 1, left_over[i]);
         teardown((void **)&fixture);
     }
@@ -209,7 +209,7 @@ static void test_listed_twice(void **state)
     fill(fixture);
     add(fixture, "a", 7);
     add(fixture, "a", 7);
-    match_rows(&fixture->registry, fixture->gate, NOW);
+    assert_int_equal(match_rows(&fixture->registry, fixture->gate, NOW), 0);
     assert_found(find(fixture, "a"), 7, NULL);
 }
 
@@ -237,7 +237,7 @@ static void test_unusable(void **state)
         fill(fixture);
         for (size_t j = 0; j < 2; j++)
             add_row(fixture->gate, "a", rows[i].ids[j], rows[i].tokens[j], "jira");
-        match_rows(&fixture->registry, fixture->gate, NOW);
+        assert_int_equal(match_rows(&fixture->registry, fixture->gate, NOW), 0);
         assert_found(find(fixture, "a"), rows[i].found, rows[i].duplicates);
         teardown((void **)&fixture);
     }
@@ -251,9 +251,9 @@ static void test_unusable_alone(void **state)
     declare(fixture, "a");
     fill(fixture);
     add_row(fixture->gate, "a", 0, NULL, "jira");
-    match_rows(&fixture->registry, fixture->gate, NOW);
-    assert_true(find(fixture, "a")->is_found);
-    assert_null(find(fixture, "a")->found.token);
+    assert_int_equal(match_rows(&fixture->registry, fixture->gate, NOW), 0);
+    assert_true(find(fixture, "a")->work->is_found);
+    assert_null(find(fixture, "a")->work->found.token);
 }
 
 /* Only entries of this account that need one. */
@@ -280,7 +280,7 @@ static void test_who_needs_none(void **state)
     add(fixture, "has", 2);
     add(fixture, "theirs", 3);
     add(fixture, "undeclared", 4);
-    match_rows(&fixture->registry, fixture->gate, NOW);
+    assert_int_equal(match_rows(&fixture->registry, fixture->gate, NOW), 0);
     assert_found(find(fixture, "doubted"), 1, NULL);
     assert_found(find(fixture, "has"), 0, NULL);
     assert_found(find(fixture, "theirs"), 0, NULL);
@@ -297,7 +297,7 @@ static void test_again(void **state)
     fill(fixture);
     add(fixture, "a", 1);
     add(fixture, "a", 2);
-    match_rows(&fixture->registry, fixture->gate, NOW);
+    assert_int_equal(match_rows(&fixture->registry, fixture->gate, NOW), 0);
     assert_found(find(fixture, "a"), 1, "2");
     add_row(fixture->gates.items[1], "theirs", 9, "t", "jira");
     match_rows(&fixture->registry, fixture->gates.items[1], NOW);
@@ -306,7 +306,7 @@ static void test_again(void **state)
     for (size_t i = 0; i < fixture->gate->n_rows; i++)
         platform_instance_deinit(&fixture->gate->rows[i]);
     fixture->gate->n_rows = 0;
-    match_rows(&fixture->registry, fixture->gate, NOW);
+    assert_int_equal(match_rows(&fixture->registry, fixture->gate, NOW), 0);
     assert_found(find(fixture, "a"), 0, NULL);
     assert_found(find(fixture, "theirs"), 9, NULL);
 }
@@ -659,9 +659,9 @@ static void test_replaced(void **state)
         assert_int_equal(entry->is_foreign, rows[i].recorded != NULL);
         add_row(fixture->gate, "a", 7, "t", rows[i].listed);
         match(fixture);
-        if (entry->is_found != rows[i].is_found)
-            fail_msg("row %zu: %s", i, entry->is_found ? "found" : "not found");
-        assert_int_equal(entry->found.token != NULL, rows[i].is_usable);
+        if (entry->work->is_found != rows[i].is_found)
+            fail_msg("row %zu: %s", i, entry->work->is_found ? "found" : "not found");
+        assert_int_equal(entry->work->found.token != NULL, rows[i].is_usable);
         assert_int_equal(fixture->registry.orphans.n_items, rows[i].orphan != RECORD_IN_USE);
         teardown((void **)&fixture);
     }

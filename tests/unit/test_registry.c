@@ -47,7 +47,6 @@ static void test_declared_alone(void **state)
     filled_assert_serves(entry, NULL);
     assert_int_equal(entry->wanted, FILLED_NOW);
     assert_int_equal(entry->due, FILLED_NOW);
-    assert_int_equal(entry->intent_until, FILLED_NOW + 120 * USEC_PER_SEC);
     assert_string_equal(entry->served.name, "a");
     assert_string_equal(entry->served.terms->element, "jira");
     assert_string_equal(entry->served.terms->account, "default");
@@ -284,13 +283,13 @@ static void test_find(void **state)
         const Entry *entry = filled_find(fixture, names[i]);
 
         assert_non_null(entry);
-        assert_string_equal(entry->name, names[i]);
+        assert_string_equal(entry->served.name, names[i]);
     }
     for (size_t i = 0; i < N_ELEMENTS(others); i++)
         assert_null(filled_find(fixture, others[i]));
     /* By its size, not by a NUL that may not be there. */
-    assert_string_equal(registry_find(&fixture->registry, "abcdef", 3)->name, "abc");
-    assert_string_equal(registry_find(&fixture->registry, "abcdef", 1)->name, "a");
+    assert_string_equal(registry_find(&fixture->registry, "abcdef", 3)->served.name, "abc");
+    assert_string_equal(registry_find(&fixture->registry, "abcdef", 1)->served.name, "a");
     assert_null(registry_find(&fixture->registry, "abcdef", 0));
     /* A NUL is no end of a name that somebody asks for. */
     assert_null(registry_find(&fixture->registry, "a\0", 2));
@@ -480,8 +479,8 @@ static void test_publish(void **state)
     Filled *fixture = *state;
     Plan plan = {.state = SERVED_PENDING};
     char words[] = "no";
-    const EntryProblem none = {}, problem = {TROUBLE_DISK_FULL, words, 0},
-                       old = {TROUBLE_DISK_FULL, words, 7};
+    const TroubleNote none = {}, problem = {TROUBLE_DISK_FULL, words, 0},
+                      old = {TROUBLE_DISK_FULL, words, 7};
     Record *record;
     Entry *entry;
     usec_t since;
@@ -504,20 +503,18 @@ static void test_publish(void **state)
     /* A problem, of which it keeps a copy. */
     assert_true(registry_publish(entry, &plan, &problem, FILLED_NOW));
     assert_false(registry_publish(entry, &plan, &problem, FILLED_NOW));
-    assert_in_range(entry->served.trouble_since, since, clock_realtime());
-    since = entry->served.trouble_since;
+    assert_in_range(entry->served.problem->since, since, clock_realtime());
+    since = entry->served.problem->since;
     words[0] = 'g';
-    assert_string_equal(entry->served.problem, "no");
+    assert_string_equal(entry->served.problem->words, "no");
     assert_true(registry_publish(entry, &plan, &problem, FILLED_NOW));
-    assert_string_equal(entry->served.problem, "go");
-    assert_int_equal(entry->served.trouble, TROUBLE_DISK_FULL);
-    assert_int_equal(entry->served.trouble_since, since);
+    assert_string_equal(entry->served.problem->words, "go");
+    assert_int_equal(entry->served.problem->trouble, TROUBLE_DISK_FULL);
+    assert_int_equal(entry->served.problem->since, since);
     assert_true(registry_publish(entry, &plan, &none, FILLED_NOW));
     assert_null(entry->served.problem);
-    assert_int_equal(entry->served.trouble, TROUBLE_NONE);
-    assert_int_equal(entry->served.trouble_since, 0);
     assert_true(registry_publish(entry, &plan, &old, FILLED_NOW));
-    assert_int_equal(entry->served.trouble_since, 7);
+    assert_int_equal(entry->served.problem->since, 7);
     assert_true(registry_publish(entry, &plan, &none, FILLED_NOW));
 
     /* A next try, on the wall clock; a time at which only to look again is none. */

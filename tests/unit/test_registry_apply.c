@@ -129,14 +129,17 @@ static void fill_way(Filled *fixture, Way way)
 /* As if a while had gone by: what a look-up and requests have left. */
 static void live(Entry *entry)
 {
+    EntryWork *work = entry_work(entry);
+
+    assert_non_null(work);
     entry->wanted = 1;
     entry->due = 2;
     entry->retry = 3;
     entry->verify = 4;
     entry->is_doubted = true;
-    entry->is_found = true;
-    entry->found.id = 9;
-    entry->found.token = declared_secret("found");
+    work->is_found = true;
+    work->found.id = 9;
+    work->found.token = declared_secret("found");
     entry->served.is_removed = true;
 }
 
@@ -164,9 +167,9 @@ static void assert_renewed(const Entry *entry, bool is_renewed)
     assert_int_equal(entry->wanted, is_looked_anew ? LATER : 1);
     assert_int_equal(entry->retry, is_renewed ? 0 : 3);
     assert_int_equal(entry->is_doubted, !is_renewed);
-    assert_int_equal(entry->is_found, !is_looked_anew);
-    assert_int_equal(entry->found.id, is_looked_anew ? 0 : 9);
-    assert_int_equal(entry->found.token != NULL, !is_looked_anew);
+    assert_int_equal(entry->work->is_found, !is_looked_anew);
+    assert_int_equal(entry->work->found.id, is_looked_anew ? 0 : 9);
+    assert_int_equal(entry->work->found.token != NULL, !is_looked_anew);
     assert_int_equal(entry->due, LATER);
     assert_int_equal(entry->verify, 4);
 }
@@ -176,7 +179,7 @@ static void assert_described(const Entry *entry, const Config *config, Way way)
     const Instance *want = way == WAY_NOT ? NULL : config->instances[0];
 
     assert_ptr_equal(entry->want, want);
-    assert_ptr_equal(entry->served.name, entry->name);
+    assert_ptr_equal(entry->served.name, entry->served.name);
     assert_string_equal(served_element(&entry->served), !want                ? ""
                                                         : way == WAY_ELEMENT ? "github"
                                                                              : "jira");
@@ -225,7 +228,7 @@ static void test_apply(void **state)
             assert_int_equal(entry->served.is_removed, change != ENTRY_ADDED);
             assert_false(fixture->registry.has_changes);
             /* The same once more is no change, and renews nothing. */
-            platform_instance_deinit(&entry->found);
+            platform_instance_deinit(&entry->work->found);
             live(entry);
             apply_at(fixture, config, LATER);
             assert_int_equal(entry->change, ENTRY_SAME);
@@ -347,7 +350,7 @@ static void test_account_goes(void **state)
         assert_null(entry->gate);
         assert_int_equal(entry->epoch, 0);
         assert_false(entry->is_doubted);
-        assert_false(entry->is_found);
+        assert_false(entry->work->is_found);
         assert_null(entry->served.terms->user);
         filled_assert_serves(entry, "t"); /* nothing says that it is another's */
         live(entry);

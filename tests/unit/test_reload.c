@@ -54,7 +54,7 @@ static void add(Fixture *fixture, const char *name, EntryChange change)
     size_t n = fixture->registry.n_entries++;
 
     fixture->names[n] = strdup(name);
-    fixture->entries[n] = (Entry){.name = fixture->names[n], .change = change};
+    fixture->entries[n] = (Entry){.served.name = fixture->names[n], .change = change};
     fixture->pointers[n] = &fixture->entries[n];
 }
 
@@ -227,7 +227,8 @@ static void test_most_names(void **state)
 
     memset(name, 'n', NAME_BYTES_MAX);
     for (size_t i = 0; i < 2 * INSTANCES_MAX; i++) {
-        entries[i] = (Entry){.name = name, .change = i % 2 == 0 ? ENTRY_ADDED : ENTRY_REMOVED};
+        entries[i] = (Entry){.served.name = name,
+                             .change = i % 2 == 0 ? ENTRY_ADDED : ENTRY_REMOVED};
         pointers[i] = &entries[i];
     }
     reload_set_applied(&fixture->reload, 1,

@@ -160,7 +160,7 @@ static void test_changes(void **state)
     wire_say(b, WAIT_FOR("x"));
     wire_settle();
     x->state = SERVED_FAILED;
-    x->problem = "no";
+    backend_set_problem(&wire_backend, x, "no");
     server_changed(wire_server, x);
     wire_expect(
         b,
@@ -628,7 +628,7 @@ static void test_large_replies(void **state)
     (void)state;
     memset(problem, 'p', SIZE);
     problem[SIZE] = '\0';
-    x->problem = problem;
+    backend_set_problem(&wire_backend, x, problem);
     for (int is_ended = 0; is_ended < 2; is_ended++) {
         int fd = wire_connect(1000);
 
@@ -660,7 +660,7 @@ static void test_half_close_within_a_reply(void **state)
     (void)state;
     memset(problem, 'p', SIZE);
     problem[SIZE] = '\0';
-    x->problem = problem;
+    backend_set_problem(&wire_backend, x, problem);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
     assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)), 0);
     wire_serve(fds[1], 1000);
@@ -682,7 +682,7 @@ static void test_too_large_a_reply(void **state)
     (void)state;
     memset(problem, 'p', REPLY_BYTES_MAX + CONN_UNREAD_BYTES_MAX);
     problem[REPLY_BYTES_MAX + CONN_UNREAD_BYTES_MAX] = '\0';
-    x->problem = problem;
+    backend_set_problem(&wire_backend, x, problem);
     good = wire_connect(1000);
     bad = wire_connect(1000);
     wire_say(bad, CALL("io.elementd.ListInstances", ""));
@@ -808,7 +808,7 @@ static void test_free_in_every_state(void **state)
     (void)state;
     memset(problem, 'p', 1024 * 1024);
     problem[1024 * 1024] = '\0';
-    x->problem = problem;
+    backend_set_problem(&wire_backend, x, problem);
     for (int i = 0; i < 8; i++)
         fds[i] = wire_connect(1000);
     wire_say_bytes(fds[1], "{", 1);

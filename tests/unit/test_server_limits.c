@@ -259,7 +259,7 @@ static void test_news_not_taken(void **state)
     (void)state;
     memset(problem, 'p', 1000);
     problem[1000] = '\0';
-    x->problem = problem;
+    backend_set_problem(&wire_backend, x, problem);
     fd = wire_connect(1000);
     wire_say(fd, WATCH_INSTANCES);
     wire_settle();
@@ -288,7 +288,7 @@ static void test_last_news_not_taken(void **state)
     (void)state;
     memset(problem, 'p', SIZE);
     problem[SIZE] = '\0';
-    x->problem = problem;
+    backend_set_problem(&wire_backend, x, problem);
     for (int is_taken = 0; is_taken < 2; is_taken++) {
         char news[4096];
         int fds[2];
@@ -341,7 +341,7 @@ static void test_replies_not_taken(void **state)
     (void)state;
     memset(problem, 'p', 1024 * 1024);
     problem[1024 * 1024] = '\0';
-    x->problem = problem;
+    backend_set_problem(&wire_backend, x, problem);
     fd = wire_connect(1000);
     wire_say(fd, CALL("io.elementd.ListInstances", ""));
     assert_int_equal(shutdown(fd, SHUT_WR), 0);
@@ -364,7 +364,7 @@ static void test_unread_bytes_of_a_user(void **state)
     (void)state;
     memset(problem, 'p', SIZE);
     problem[SIZE] = '\0';
-    x->problem = problem;
+    backend_set_problem(&wire_backend, x, problem);
     /* The kernel takes some of each, so that this is below the limit. */
     for (int i = 0; i < N; i++) {
         fds[i] = wire_connect(1000);

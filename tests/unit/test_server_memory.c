@@ -206,7 +206,7 @@ static void run_root(int fd)
 
 static void run_watchers(const int ends[ENDS][2], Served *x)
 {
-    const Secret *token = x->token;
+    Secret *token = x->token;
 
     for (int i = CLIENTS; i < ROOT; i++)
         say_what_fits(ends[i][0], i < CLIENTS + 2 ? WATCH_TOKEN("x") : WATCH_INSTANCES);
@@ -268,7 +268,7 @@ static bool run_day(Served *x, Served *y, size_t fail_at, bool fail_after)
             close(ends[i][1]);
     }
     wire_server = server_free(wire_server);
-    buffer_deinit(&x->token_reply);
+    x->token_reply = secret_unref(x->token_reply);
     if (wire_loop)
         event_base_free(wire_loop);
     heap_disarm();

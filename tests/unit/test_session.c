@@ -824,9 +824,9 @@ static void test_list(void **state)
     backend_terms(&fixture.backend, broken)->element = NULL;
     broken->retry = 7;
     broken->attempts = 3;
-    broken->problem = "bad \"quotes\"";
-    broken->trouble = TROUBLE_CONFIGURATION;
-    broken->trouble_since = 9;
+    backend_set_problem(&fixture.backend, broken, "bad \"quotes\"");
+    broken->problem->trouble = TROUBLE_CONFIGURATION;
+    broken->problem->since = 9;
     feed(CALL("io.elementd.ListInstances", ""));
 #define MINE                                                                                         \
     "{\"name\":\"mine\",\"element\":\"jira\",\"account\":\"default\",\"state\":\"ready\",\"id\":42," \
@@ -859,7 +859,7 @@ static void test_states(void **state)
         _cleanup_(freep) char *expected = NULL;
 
         served->state = (ServedState)i;
-        served->problem = "because";
+        backend_set_problem(&fixture.backend, served, "because");
         served->retry = 99;
         if (i == SERVED_FAILED)
             expected = strdup(
@@ -884,7 +884,7 @@ static void test_token_in_every_state(void **state)
     backend_set_token(&fixture.backend, served, "t");
     for (int i = 0; i < SERVED_N_STATES; i++) {
         served->state = (ServedState)i;
-        served->problem = "because";
+        backend_set_problem(&fixture.backend, served, "because");
         feed(GET_TOKEN("\"instance\":\"x\",\"timeoutUSec\":1"));
         expect("{\"parameters\":{\"token\":\"t\",\"id\":42}}");
     }
@@ -969,7 +969,7 @@ static void test_wait_for_failure(void **state)
     (void)state;
     feed(WAIT_FOR("x"));
     served->state = SERVED_FAILED;
-    served->problem = "no";
+    backend_set_problem(&fixture.backend, served, "no");
     change(served);
     expect(ERROR("io.elementd.Failed", "\"instance\":\"x\",\"problem\":\"no\""));
 }
@@ -1128,7 +1128,7 @@ static void test_watch_token(void **state)
     /* Whatever else changes is no news. */
     x->state = SERVED_WAITING;
     x->verified = 5;
-    x->problem = "p";
+    backend_set_problem(&fixture.backend, x, "p");
     change(x);
     expect_watching();
     backend_set_token(&fixture.backend, x, "two");
@@ -1329,13 +1329,13 @@ static void test_watch_instances_slowly(void **state)
         served[i] = backend_add(&fixture.backend, (const char *[]){"a", "b", "c", "d", "e", "f"}[i],
                                 "any", NULL);
         if (i < 2)
-            served[i]->problem = problem;
+            backend_set_problem(&fixture.backend, served[i], problem);
     }
     feed(WATCH_INSTANCES);
     /* Two of them pass the limit. */
     assert_in_range(buffer_size(unsent), CONN_UNREAD_BYTES_MAX + 1, CONN_UNREAD_BYTES_MAX + 1000);
     assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_ROOM);
-    served[0]->problem = NULL;
+    backend_set_problem(&fixture.backend, served[0], NULL);
     for (int i = 0; i < 3; i++) {
         change(served[3]);
         change(served[0]);
@@ -1551,7 +1551,7 @@ static void test_bytes_of_a_turn(void **state)
     size_t size;
 
     (void)state;
-    x->problem = problem;
+    backend_set_problem(&fixture.backend, x, problem);
     feed(text);
     size = TURN_BYTES_MAX - buffer_size(&fixture.session.unsent);
     buffer_clear(&fixture.session.unsent);
@@ -1586,16 +1586,16 @@ static void test_longest_reply(void **state)
     size_t size;
 
     (void)state;
-    x->problem = letters(problem, 1);
+    backend_set_problem(&fixture.backend, x, letters(problem, 1));
     feed(text);
     size = REPLY_BYTES_MAX - buffer_size(unsent) + 1;
     buffer_clear(unsent);
-    x->problem = letters(problem, size);
+    backend_set_problem(&fixture.backend, x, letters(problem, size));
     feed(text);
     assert_int_equal(buffer_size(unsent), REPLY_BYTES_MAX);
     assert_string_equal(fixture.session.fault, "");
     buffer_clear(unsent);
-    x->problem = letters(problem, size + 1);
+    backend_set_problem(&fixture.backend, x, letters(problem, size + 1));
     feed(text);
     assert_int_equal(session_need(&fixture.session), SESSION_NEEDS_END);
     assert_string_equal(fixture.session.fault, "a reply is longer than 16 MiB");
