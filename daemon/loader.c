@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -54,6 +55,8 @@ static void *loader_run(void *argument)
 
     thread_stand_back();
     job->error = config_load(&job->paths, &job->key, &job->config);
+    /* What reading thousands of files took besides (1.7 MB of 10,000) goes back; here, since it takes a millisecond. */
+    (void)malloc_trim(0);
     if (write(job->done_fd, &one, sizeof(one)) < 0)
         assert(errno == EAGAIN); /* it counts to 2^64 - 2 */
     return NULL;

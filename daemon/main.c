@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,6 +195,17 @@ static int main_check(const Paths *paths, const Options *options)
 
 /* ---- the daemon ---- */
 
+/*
+ * The document of the records, megabytes that each commit needs for a moment, goes back to the kernel each time. As it is set
+ * otherwise, malloc() would keep such pieces from the second one on. Source: mallopt(3), M_MMAP_THRESHOLD.
+ */
+#define MAIN_OWN_MAPPING_BYTES (256 * 1024)
+
+static void main_set_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, MAIN_OWN_MAPPING_BYTES);
+}
+
 static int main_run(const Paths *paths)
 {
     _cleanup_(manager_freep) Manager *manager = NULL;
@@ -233,5 +245,6 @@ int main(int argc, char **argv)
         return main_check(&paths, &options);
     log_open();
     main_set_level();
+    main_set_memory();
     return main_run(&paths);
 }
