@@ -8,27 +8,17 @@
 #include "base/clock.h"
 #include "ipc/server.h"
 #include "tests/unit/backend.h"
+#include "tests/unit/messages.h"
 
 /* How long something that must happen may take. */
 #define WIRE_PATIENCE_USEC (10 * USEC_PER_SEC)
 
-/* Calls and replies as they stand on the wire, without their NUL. */
-#define CALL(method, parameters) "{\"method\":\"" method "\",\"parameters\":{" parameters "}}"
-#define GET_TOKEN(parameters)    CALL("io.elementd.GetToken", parameters)
-#define GET(name)                GET_TOKEN("\"instance\":\"" name "\"")
-#define WAIT_FOR(name)           GET_TOKEN("\"instance\":\"" name "\",\"timeoutUSec\":3600000000")
-#define WATCH_TOKEN(name)                                                                          \
-    "{\"method\":\"io.elementd.WatchToken\",\"more\":true,\"parameters\":{\"instance\":\"" name    \
-    "\"}}"
-#define WATCH_INSTANCES   "{\"method\":\"io.elementd.WatchInstances\",\"more\":true}"
-#define NEWS(parameters)  "{\"parameters\":{" parameters "},\"continues\":true}"
+#define GET(name)         GET_TOKEN("\"instance\":\"" name "\"")
+#define WAIT_FOR(name)    GET_TOKEN("\"instance\":\"" name "\",\"timeoutUSec\":3600000000")
 #define NEWS_TOKEN(token) NEWS("\"token\":\"" token "\",\"id\":42")
 #define TOKEN(token)      "{\"parameters\":{\"token\":\"" token "\",\"id\":42}}"
-#define NO_SUCH(name)                                                                              \
-    "{\"error\":\"io.elementd.NoSuchInstance\",\"parameters\":{\"instance\":\"" name "\"}}"
 #define PENDING(name)                                                                              \
-    "{\"error\":\"io.elementd.NotReady\",\"parameters\":{\"instance\":\"" name                     \
-    "\",\"state\":\"pending\"}}"
+    ERROR("io.elementd.NotReady", "\"instance\":\"" name "\",\"state\":\"pending\"")
 
 extern struct event_base *wire_loop;
 extern Backend wire_backend;
