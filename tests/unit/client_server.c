@@ -150,3 +150,27 @@ void client_server_stop(ClientServer *server)
     (void)pthread_mutex_destroy(&server->lock);
     server->is_running = false;
 }
+
+elementd *client_server_open(ClientServer *server, const ClientTurn *turns, size_t n_turns)
+{
+    elementd *daemon = NULL;
+
+    client_server_start(server, turns, n_turns);
+    assert_int_equal(elementd_open(server->path, &daemon), 0);
+    return daemon;
+}
+
+void client_server_close(ClientServer *server, elementd *daemon)
+{
+    elementd_close(daemon);
+    client_server_stop(server);
+}
+
+void client_server_assert_token(elementd *daemon, const char *expected)
+{
+    char *token = NULL;
+
+    assert_int_equal(elementd_get_token(daemon, "x", 0, &token, NULL, NULL), 0);
+    assert_string_equal(token, expected);
+    elementd_free_secret(token);
+}

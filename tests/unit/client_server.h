@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ipc/client/elementd.h"
 #include "tests/unit/tree.h"
 
 #define CLIENT_REQUESTS_MAX 8
@@ -47,3 +48,10 @@ void client_server_start(ClientServer *server, const ClientTurn *turns, size_t n
 
 /* Also ends the connection that is there, so that a test that failed does not hang. */
 void client_server_stop(ClientServer *server);
+
+/* Starts, and connects to it; and ends both again. */
+elementd *client_server_open(ClientServer *server, const ClientTurn *turns, size_t n_turns);
+void client_server_close(ClientServer *server, elementd *daemon);
+
+/* Asserts that the next turn is this token. */
+void client_server_assert_token(elementd *daemon, const char *expected);
