@@ -1,10 +1,9 @@
 /*
- * Questions as requests, byte by byte; and answers of every status, whole and broken, as outcomes.
+ * Questions as requests, byte by byte; and answers of every status as outcomes.
  */
 
 #include "daemon/platform.h"
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,10 +15,9 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
-#include "base/json.h"
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "tests/unit/ask.h"
 
 #define WORDS "{\"requestId\":\"56c5e8d5e4b0d8b7f3a1c9d2\",\"message\":\"Sorry.\"}"
 #define TOKEN "AfYuaYxrBBbeSsE47JUwnOW/wYoBOx+rKoYh7rmd5lg="
@@ -160,54 +158,6 @@ static void test_request_is_too_long(void **state)
 
 /* ---- statuses ---- */
 
-typedef struct Ask {
-    PlatformMethod method;
-    const char *text;
-    size_t size; /* 0: strlen(text) */
-    int status;
-    usec_t retry_after;
-    const char *next_page;
-    const char *problem;
-    bool is_broken;   /* the connection ended before the body */
-    bool is_not_sent; /* nothing of the request's body had left */
-} Ask;
-
-static PlatformAnswer ask(const Ask *ask)
-{
-    HttpAnswer http = {
-        .status = ask->status,
-        .is_complete = !ask->is_broken,
-        .is_sent = !ask->is_not_sent,
-        .body = BUFFER_INIT(HTTP_BODY_BYTES_MAX),
-        .retry_after = ask->retry_after,
-        .next_page = (char *)ask->next_page,
-        .problem = (char *)ask->problem,
-    };
-    PlatformQuestion question = {.method = ask->method, .owner = "o", .id = 42};
-    size_t size = ask->size > 0 ? ask->size : ask->text ? strlen(ask->text) : 0;
-    PlatformAnswer answer;
-
-    if (size > 0)
-        assert_int_equal(buffer_append(&http.body, ask->text, size), 0);
-    assert_int_equal(platform_read(&question, &http, &answer), 0);
-    assert_int_equal(answer.retry_after, ask->retry_after);
-    assert_true(answer.problem || answer.outcome == PLATFORM_DONE);
-    assert_true(!answer.problem || (*answer.problem && !strchr(answer.problem, '\n')));
-    buffer_deinit(&http.body);
-    return answer;
-}
-
-static void assert_outcome(const Ask *question, PlatformOutcome expected)
-{
-    PlatformAnswer answer = ask(question);
-
-    if (answer.outcome != expected)
-        fail_msg("method %d, status %d, body %s, retry after %llu: outcome %d, not %d",
-                 question->method, question->status, question->text,
-                 (unsigned long long)question->retry_after, answer.outcome, expected);
-    platform_answer_deinit(&answer);
-}
-
 /* What kind of body a row is about. */
 typedef enum Body {
     ANY = 7,
@@ -223,14 +173,6 @@ typedef enum Retry {
     WITH,
     WITHOUT,
 } Retry;
-
-#define OK           PLATFORM_DONE
-#define ABSENT       PLATFORM_ABSENT
-#define REFUSED      PLATFORM_REFUSED
-#define UNAUTHORIZED PLATFORM_UNAUTHORIZED
-#define FORBIDDEN    PLATFORM_FORBIDDEN
-#define BUSY         PLATFORM_BUSY
-#define UNKNOWN      PLATFORM_UNKNOWN
 
 /* clang-format off */
 static const struct {
@@ -337,13 +279,13 @@ static void test_statuses(void **state)
                          (statuses[i].retry_after == WITH) != is_retry))
                         continue;
                     question.method = PLATFORM_LIST;
-                    assert_outcome(&question, statuses[i].list);
+                    ask_assert_outcome(&question, statuses[i].list);
                     question.method = PLATFORM_READ;
-                    assert_outcome(&question, statuses[i].read);
+                    ask_assert_outcome(&question, statuses[i].read);
                     question.method = PLATFORM_CREATE;
-                    assert_outcome(&question, statuses[i].create);
+                    ask_assert_outcome(&question, statuses[i].create);
                     question.method = PLATFORM_EXPLAIN;
-                    assert_outcome(&question, statuses[i].explain);
+                    ask_assert_outcome(&question, statuses[i].explain);
                 }
 }
 
@@ -356,7 +298,7 @@ static void test_no_status_creates(void **state)
 
         if (status >= 200 && status < 300)
             continue;
-        answer = ask(&(Ask){
+        answer = ask_read(&(Ask){
             .method = PLATFORM_CREATE, .status = status, .text = "{\"id\":42,\"token\":\"t\"}"});
         if (answer.outcome == PLATFORM_DONE || answer.outcome == PLATFORM_ABSENT)
             fail_msg("status %d made an instance", status);
@@ -367,7 +309,7 @@ static void test_no_status_creates(void **state)
 
 static void test_error_words(void **state)
 {
-    PlatformAnswer answer = ask(&(Ask){
+    PlatformAnswer answer = ask_read(&(Ask){
         .method = PLATFORM_CREATE,
         .status = 400,
         .text =
@@ -378,12 +320,12 @@ static void test_error_words(void **state)
     assert_string_equal(answer.problem, "Missing field (HTTP 400); the vendor says: no");
     assert_string_equal(answer.request_id, "0123456789abcdefABCDEF01");
     platform_answer_deinit(&answer);
-    answer = ask(&(Ask){.method = PLATFORM_LIST, .status = 502, .text = "<html>"});
+    answer = ask_read(&(Ask){.method = PLATFORM_LIST, .status = 502, .text = "<html>"});
     assert_string_equal(answer.problem, "bad gateway (HTTP 502)");
     assert_null(answer.request_id);
     platform_answer_deinit(&answer);
     /* A list that is empty is no problem. */
-    answer = ask(&(Ask){.method = PLATFORM_LIST, .status = 404, .text = WORDS});
+    answer = ask_read(&(Ask){.method = PLATFORM_LIST, .status = 404, .text = WORDS});
     assert_null(answer.problem);
     assert_int_equal(answer.n_instances, 0);
     assert_null(answer.next_page);
@@ -403,7 +345,7 @@ static void test_error_words_are_cut(void **state)
             memcpy(text + strlen(text), "\xF0\x9F\x98\x80", 5);
         (void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
                        "\",\"message\":\"%0300d\",\"requestId\":\"%0100d\"}", 0, 0);
-        answer = ask(&(Ask){.method = PLATFORM_CREATE, .status = 400, .text = text});
+        answer = ask_read(&(Ask){.method = PLATFORM_CREATE, .status = 400, .text = text});
         assert_in_range(strlen(answer.problem), 1, PROBLEM_BYTES_MAX + 128);
         assert_true(utf8_is_valid(answer.problem, strlen(answer.problem)));
         assert_null(answer.request_id);
@@ -448,298 +390,14 @@ static void test_transport(void **state)
         bool has_body = method == PLATFORM_CREATE || method == PLATFORM_UPDATE ||
                         method == PLATFORM_RELABEL;
 
-        assert_outcome(&(Ask){.method = method, .is_not_sent = true, .is_broken = true}, BUSY);
-        assert_outcome(&(Ask){.method = method, .is_broken = true}, has_body ? UNKNOWN : BUSY);
+        ask_assert_outcome(&(Ask){.method = method, .is_not_sent = true, .is_broken = true}, BUSY);
+        ask_assert_outcome(&(Ask){.method = method, .is_broken = true}, has_body ? UNKNOWN : BUSY);
         /* Bytes that came without a status are nobody's answer. */
-        assert_outcome(&(Ask){.method = method, .text = "{\"id\":42,\"token\":\"t\"}"},
-                       has_body ? UNKNOWN : BUSY);
+        ask_assert_outcome(&(Ask){.method = method, .text = "{\"id\":42,\"token\":\"t\"}"},
+                           has_body ? UNKNOWN : BUSY);
     }
-    answer = ask(&(Ask){.method = PLATFORM_READ, .problem = "Connection\nrefused by \xFF"});
+    answer = ask_read(&(Ask){.method = PLATFORM_READ, .problem = "Connection\nrefused by \xFF"});
     assert_string_equal(answer.problem, "cannot reach the platform: Connection refused by ?");
-    platform_answer_deinit(&answer);
-}
-
-/* ---- one instance ---- */
-
-static void assert_instance(const PlatformAnswer *answer, int64_t id, const char *token)
-{
-    assert_int_equal(answer->outcome, PLATFORM_DONE);
-    assert_int_equal(answer->n_instances, 1);
-    assert_int_equal(answer->instances[0].id, id);
-    assert_non_null(answer->instances[0].token);
-    assert_string_equal(secret_reveal(answer->instances[0].token), token);
-}
-
-static void test_create(void **state)
-{
-    (void)state;
-    for (int status = 200; status < 300; status++) {
-        PlatformAnswer answer = ask(&(Ask){.method = PLATFORM_CREATE,
-                                           .status = status,
-                                           .text = "{\"id\":7,\"token\":\"" TOKEN "\"}"});
-
-        assert_instance(&answer, 7, TOKEN);
-        assert_false(answer.is_unconfirmed);
-        platform_answer_deinit(&answer);
-    }
-}
-
-/* A change need not show the token; but it must be of the instance that was to be changed. */
-static void test_changes(void **state)
-{
-    static const struct {
-        const char *text;
-        PlatformOutcome outcome;
-        bool is_unconfirmed;
-    } rows[] = {
-        {"{\"id\":42,\"token\":\"t\"}", PLATFORM_DONE, false},
-        {"{\"id\":42}", PLATFORM_DONE, false},
-        {"{\"id\":42,\"token\":5}", PLATFORM_DONE, false},
-        {"{\"id\":42,\"token\":\"t\",\"description\":\"a \"b\"\"}", PLATFORM_DONE, true},
-        {"{\"id\":43,\"token\":\"t\"}", PLATFORM_UNKNOWN, false},
-        {"{\"token\":\"t\"}", PLATFORM_UNKNOWN, false},
-        {"<html>", PLATFORM_UNKNOWN, false},
-        {"", PLATFORM_UNKNOWN, false},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        for (int j = 0; j < 2; j++) {
-            PlatformMethod method = j ? PLATFORM_UPDATE : PLATFORM_RELABEL;
-            PlatformAnswer answer = ask(
-                &(Ask){.method = method, .status = 200, .text = rows[i].text});
-
-            if (answer.outcome != rows[i].outcome ||
-                (answer.outcome == PLATFORM_DONE &&
-                 answer.is_unconfirmed != rows[i].is_unconfirmed))
-                fail_msg("%s: outcome %d", rows[i].text, answer.outcome);
-            platform_answer_deinit(&answer);
-        }
-    }
-}
-
-/* What the platform says of a removal beyond its status does not count, and its own 404 means that it is gone. */
-static void test_delete(void **state)
-{
-    static const char own[] = "{\"requestId\":\"0123456789abcdef01234567\",\"message\":\"no\"}";
-
-    (void)state;
-    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 200, .text = ""}, PLATFORM_DONE);
-    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 204, .text = ""}, PLATFORM_DONE);
-    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 200, .text = "<html>"},
-                   PLATFORM_DONE);
-    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 404, .text = own}, PLATFORM_ABSENT);
-    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 404, .text = "<html>"}, BUSY);
-    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 403, .text = own},
-                   PLATFORM_FORBIDDEN);
-    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 401, .text = own},
-                   PLATFORM_UNAUTHORIZED);
-    assert_outcome(&(Ask){.method = PLATFORM_DELETE, .status = 500, .text = own}, UNKNOWN);
-}
-
-/* The sample answer of the platform's documentation, which is no JSON. */
-static void test_documented_answer(void **state)
-{
-    _cleanup_(buffer_deinit) Buffer text = BUFFER_INIT(65536);
-    PlatformAnswer answer;
-    Ask question = {.method = PLATFORM_CREATE, .status = 200};
-
-    (void)state;
-    assert_int_equal(file_read(AT_FDCWD, "tests/data/answer-invalid.json", &text, NULL), 0);
-    question.text = buffer_data(&text);
-    question.size = buffer_size(&text);
-    answer = ask(&question);
-    assert_instance(&answer, 1234, TOKEN);
-    assert_string_equal(answer.instances[0].element, "jira");
-    assert_true(answer.is_unconfirmed);
-    platform_answer_deinit(&answer);
-}
-
-/* Cut at each byte: a success just when id and token were whole, and never one that was cut. */
-static void assert_each_cut(const char *text, bool is_broken)
-{
-    size_t id_ends = (size_t)(strstr(text, "42") - text) +
-                     3; /* the byte behind it says that it ended */
-    size_t token_ends = (size_t)(strstr(text, TOKEN) - text) + strlen(TOKEN) + 1;
-    size_t known = id_ends > token_ends ? id_ends : token_ends;
-
-    for (size_t size = 1; size <= strlen(text); size++) {
-        Ask question = {.method = PLATFORM_CREATE,
-                        .status = 200,
-                        .text = text,
-                        .size = size,
-                        .is_broken = is_broken};
-        PlatformAnswer answer = ask(&question);
-
-        if ((answer.outcome == PLATFORM_DONE) != (size >= known))
-            fail_msg("cut after %zu bytes: outcome %d", size, answer.outcome);
-        if (answer.outcome == PLATFORM_DONE)
-            assert_instance(&answer, 42, TOKEN);
-        else
-            assert_int_equal(answer.outcome, PLATFORM_UNKNOWN);
-        assert_int_equal(answer.is_unconfirmed,
-                         answer.outcome == PLATFORM_DONE && (is_broken || size < strlen(text)));
-        platform_answer_deinit(&answer);
-    }
-}
-
-static void test_each_cut(void **state)
-{
-    static const char *const texts[] = {
-        "{\"id\":42,\"name\":\"n\",\"token\":\"" TOKEN "\",\"element\":{\"id\":1,\"key\":\"jira\"},"
-        "\"tags\":[\"elementd.o\"],\"disabled\":false,\"valid\":true}",
-        "{\"token\":\"" TOKEN "\",\"element\":{\"key\":\"jira\"},\"id\":42}",
-        "{\"element\":{\"id\":7,\"token\":\"no\"},\"id\":42,\"token\":\"" TOKEN "\"}",
-    };
-
-    (void)state;
-    for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
-        assert_each_cut(texts[i], true);
-        assert_each_cut(texts[i], false);
-    }
-}
-
-/* 2xx without a usable id and token: perhaps it was made. */
-static void test_unreadable_success(void **state)
-{
-    static const char *const texts[] = {
-        "",
-        "{}",
-        "[]",
-        "null",
-        "<html>Success!</html>",
-        "{\"id\":42}",
-        "{\"token\":\"t\"}",
-        "{\"id\":0,\"token\":\"t\"}",
-        "{\"id\":-42,\"token\":\"t\"}",
-        "{\"id\":42.0,\"token\":\"t\"}",
-        "{\"id\":\"42\",\"token\":\"t\"}",
-        "{\"id\":42,\"token\":\"\"}",
-        "{\"id\":42,\"token\":\"a\\u0000b\"}",
-        "{\"id\":42,\"token\":\"a b\"}",
-        "{\"id\":42,\"token\":null}",
-        "{\"instance\":{\"id\":42,\"token\":\"t\"}}",
-        "[{\"id\":42,\"token\":\"t\"},{\"id\":43,\"token\":\"u\"}]",
-        "[[{\"id\":42,\"token\":\"t\"}]]",
-    };
-
-    (void)state;
-    for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
-        assert_outcome(&(Ask){.method = PLATFORM_CREATE, .status = 200, .text = texts[i]}, UNKNOWN);
-        assert_outcome(&(Ask){.method = PLATFORM_READ, .status = 200, .text = texts[i]}, UNKNOWN);
-    }
-}
-
-static void test_read(void **state)
-{
-    PlatformAnswer answer;
-
-    (void)state;
-    answer = ask(&(Ask){.method = PLATFORM_READ,
-                        .status = 200,
-                        .text = "{\"id\":42,\"token\":\"t\",\"disabled\":true}"});
-    assert_instance(&answer, 42, "t");
-    assert_true(answer.instances[0].is_disabled);
-    platform_answer_deinit(&answer);
-    /* A cache, or a proxy, that mixes answers up. */
-    assert_outcome(
-        &(Ask){.method = PLATFORM_READ, .status = 200, .text = "{\"id\":43,\"token\":\"t\"}"},
-        UNKNOWN);
-}
-
-/* ---- lists ---- */
-
-#define ROW(id, name)                                                                              \
-    "{\"id\":" id ",\"token\":\"t" id "\",\"tags\":[\"elementd.o\",\"elementd.o." name "\"]}"
-
-static void test_list(void **state)
-{
-    PlatformAnswer answer = ask(
-        &(Ask){.method = PLATFORM_LIST,
-               .status = 200,
-               .text = "[" ROW("1", "a") ",{\"id\":2,\"tags\":[\"x\"]},3," ROW("4", "b") "]",
-               .next_page = "p2"});
-
-    (void)state;
-    assert_int_equal(answer.outcome, PLATFORM_DONE);
-    assert_int_equal(answer.n_instances, 3);
-    assert_string_equal(answer.instances[0].name, "a");
-    assert_true(answer.instances[0].is_owned);
-    assert_false(answer.instances[1].is_owned);
-    assert_string_equal(answer.instances[2].name, "b");
-    assert_string_equal(answer.next_page, "p2");
-    assert_false(answer.is_unconfirmed);
-    platform_answer_deinit(&answer);
-    answer = ask(&(Ask){.method = PLATFORM_LIST, .status = 200, .text = "[]"});
-    assert_int_equal(answer.outcome, PLATFORM_DONE);
-    assert_int_equal(answer.n_instances, 0);
-    assert_null(answer.next_page);
-    platform_answer_deinit(&answer);
-}
-
-/* We ask for tagged ones: a row that shows no tags may be any of ours, and must not count as none. */
-static void test_list_without_tags(void **state)
-{
-    (void)state;
-    assert_outcome(&(Ask){.method = PLATFORM_LIST,
-                          .status = 200,
-                          .text = "[" ROW("1", "a") ",{\"id\":2,\"token\":\"t\"}]"},
-                   BUSY);
-    /* An empty list of them does say it: it is nobody's. */
-    assert_outcome(
-        &(Ask){.method = PLATFORM_LIST, .status = 200, .text = "[{\"id\":2,\"tags\":[]}]"}, OK);
-}
-
-/* Half a list would make "not there" of what is there, and a second instance of it. */
-static void test_list_is_whole(void **state)
-{
-    static const char text[] = "[" ROW("1", "a") "," ROW("2", "b") "]";
-    static const char *const no_lists[] = {
-        "",    "{}",    ROW("1", "a"),        "null", "\"[]\"", "<html>", "[" ROW("1", "a") "]]",
-        "[]x", "[],[]", "{\"instances\":[]}", "0",    "[",      "[1,",
-    };
-
-    (void)state;
-    for (size_t size = 1; size < strlen(text); size++)
-        assert_outcome(&(Ask){.method = PLATFORM_LIST, .status = 200, .text = text, .size = size},
-                       BUSY);
-    for (size_t i = 0; i < N_ELEMENTS(no_lists); i++)
-        assert_outcome(&(Ask){.method = PLATFORM_LIST, .status = 200, .text = no_lists[i]}, BUSY);
-    /* All of it is there, but the connection says that it is not. */
-    assert_outcome(&(Ask){.method = PLATFORM_LIST, .status = 200, .text = text, .is_broken = true},
-                   BUSY);
-    assert_outcome(&(Ask){.method = PLATFORM_LIST, .status = 200, .text = "[]", .is_broken = true},
-                   BUSY);
-}
-
-/* ---- what an element requires ---- */
-
-static void test_explain(void **state)
-{
-    PlatformAnswer answer = ask(&(Ask){
-        .method = PLATFORM_EXPLAIN,
-        .status = 200,
-        .text = "[{\"key\":\"a\",\"required\":true},{\"key\":\"b\"}]",
-    });
-
-    (void)state;
-    assert_int_equal(answer.outcome, PLATFORM_DONE);
-    assert_false(answer.is_unconfirmed);
-    assert_int_equal(answer.keys.n_items, 2);
-    assert_string_equal(answer.keys.items[0].name, "a");
-    assert_true(answer.keys.items[0].is_required);
-    assert_false(answer.keys.items[1].is_required);
-    platform_answer_deinit(&answer);
-    /* All of it is there, but the connection says that it is not. */
-    answer = ask(
-        &(Ask){.method = PLATFORM_EXPLAIN, .status = 200, .text = "[]", .is_broken = true});
-    assert_int_equal(answer.outcome, PLATFORM_DONE);
-    assert_true(answer.is_unconfirmed);
-    platform_answer_deinit(&answer);
-    answer = ask(&(Ask){.method = PLATFORM_EXPLAIN, .status = 200, .text = "<html>"});
-    assert_int_equal(answer.outcome, PLATFORM_DONE);
-    assert_true(answer.is_unconfirmed);
-    assert_int_equal(answer.keys.n_items, 0);
     platform_answer_deinit(&answer);
 }
 
@@ -757,17 +415,6 @@ int main(void)
         cmocka_unit_test(test_error_words_are_cut),
         TEST(test_secrets_are_hidden),
         cmocka_unit_test(test_transport),
-        cmocka_unit_test(test_create),
-        cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_delete),
-        cmocka_unit_test(test_documented_answer),
-        cmocka_unit_test(test_each_cut),
-        cmocka_unit_test(test_unreadable_success),
-        cmocka_unit_test(test_read),
-        cmocka_unit_test(test_list),
-        cmocka_unit_test(test_list_without_tags),
-        cmocka_unit_test(test_list_is_whole),
-        cmocka_unit_test(test_explain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
