@@ -279,9 +279,11 @@ static void test_bare(void **state)
         _cleanup_(config_unrefp) Config *config = NULL;
 
         if (rows[i].folder) {
-            tree_put(tree, strcat(strcpy((char[64]){}, rows[i].folder), "/x"), "", 0644);
-            assert_int_equal(
-                unlink(tree_path(tree, strcat(strcpy((char[64]){}, rows[i].folder), "/x"))), 0);
+            char name[64];
+
+            (void)snprintf(name, sizeof(name), "%s/x", rows[i].folder);
+            tree_put(tree, name, "", 0644);
+            assert_int_equal(unlink(tree_path(tree, name)), 0);
         }
         config = load_tree(tree, "");
         assert_int_equal(config->is_bare, rows[i].is_bare);

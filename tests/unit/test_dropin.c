@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -323,17 +324,22 @@ static void test_has_folder(void **state)
 {
     static const char *const folders[] = {"etc/elementd", "run/elementd", "usr/lib/elementd"};
     const Tree *tree = *state;
+    char name[64];
 
     assert_has_folder(tree, false);
-    for (size_t i = 0; i < N_ELEMENTS(folders); i++)
-        tree_put(tree, strcat(strcpy((char[64]){}, folders[i]), "/y.d/a.json"), "{}", 0644);
+    for (size_t i = 0; i < N_ELEMENTS(folders); i++) {
+        (void)snprintf(name, sizeof(name), "%s/y.d/a.json", folders[i]);
+        tree_put(tree, name, "{}", 0644);
+    }
     assert_has_folder(tree, false);
     tree_put(tree, "etc/elementd/x.d", "a file", 0644);
     assert_has_folder(tree, false);
     assert_int_equal(unlink(tree_path(tree, "etc/elementd/x.d")), 0);
     for (size_t i = 0; i < N_ELEMENTS(folders); i++) {
-        const char *path = tree_path(tree, strcat(strcpy((char[64]){}, folders[i]), "/x.d"));
+        const char *path;
 
+        (void)snprintf(name, sizeof(name), "%s/x.d", folders[i]);
+        path = tree_path(tree, name);
         assert_int_equal(mkdir(path, 0755), 0);
         assert_has_folder(tree, true);
         assert_int_equal(rmdir(path), 0);

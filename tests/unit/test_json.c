@@ -318,11 +318,16 @@ static void test_long_paths(void **state)
     trace_assert_events(text, expected);
 }
 
-static void make_nested(char *text, size_t depth, bool is_closed)
+/* `inside`, in so many arrays. */
+static void make_nested(char *text, size_t size, size_t depth, const char *inside)
 {
+    size_t n = strlen(inside);
+
+    assert_true(2 * depth + n < size);
     memset(text, '[', depth);
-    memset(text + depth, is_closed ? ']' : '1', depth);
-    text[2 * depth] = '\0';
+    memcpy(text + depth, inside, n);
+    memset(text + depth + n, ']', depth);
+    text[2 * depth + n] = '\0';
 }
 
 static void test_depth(void **state)
@@ -331,25 +336,18 @@ static void test_depth(void **state)
     Trace trace = {};
 
     (void)state;
-    make_nested(text, JSON_DEPTH_MAX, true);
+    make_nested(text, sizeof(text), JSON_DEPTH_MAX, "");
     assert_int_equal(trace_read(&trace, text, strlen(text), 0, NULL), 0);
     assert_int_equal(trace.n_events, 2 * JSON_DEPTH_MAX);
     buffer_deinit(&trace.text);
-    make_nested(text, JSON_DEPTH_MAX + 1, true);
+    make_nested(text, sizeof(text), JSON_DEPTH_MAX + 1, "");
     assert_int_equal(trace_read(&trace, text, strlen(text), 0, NULL), JSON_E_SYNTAX);
     assert_int_equal(trace.n_events, JSON_DEPTH_MAX); /* what stood before was told */
     buffer_deinit(&trace.text);
     trace_assert_error(text, 1, JSON_DEPTH_MAX + 1, "nested deeper than 32 levels");
 
     /* A value may stand in the deepest, and siblings go no deeper. */
-    make_nested(text, JSON_DEPTH_MAX, true);
-    text[JSON_DEPTH_MAX] = '\0';
-    (void)strcat(text, "1,2");
-    memset(text + strlen(text), 0, 1);
-    for (size_t i = 0, n = strlen(text); i < JSON_DEPTH_MAX; i++) {
-        text[n + i] = ']';
-        text[n + i + 1] = '\0';
-    }
+    make_nested(text, sizeof(text), JSON_DEPTH_MAX, "1,2");
     assert_int_equal(trace_read(&trace, text, strlen(text), JSON_POSITIONS, NULL), 0);
     buffer_deinit(&trace.text);
     trace_assert_error("\n[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[{\"a\":1}", 2, 33, "nested deeper");
