@@ -117,6 +117,19 @@ int call_end_reply(VarlinkWriter *writer)
     return r == VARLINK_E_FULL ? CALL_E_FULL : r;
 }
 
+void call_begin_list(Call *call, VarlinkWriter *writer, const char *name)
+{
+    call_begin_reply(call, writer);
+    json_writer_key(&writer->json, name);
+    json_writer_open_array(&writer->json);
+}
+
+int call_end_list(VarlinkWriter *writer)
+{
+    json_writer_close_array(&writer->json);
+    return call_end_reply(writer);
+}
+
 int call_answer_empty(Call *call)
 {
     VarlinkWriter writer;

@@ -120,6 +120,12 @@ void call_begin_reply(Call *call, VarlinkWriter *writer);
 /* 0, CALL_E_FULL or -errno; also for what varlink_begin_error() has begun. */
 int call_end_reply(VarlinkWriter *writer);
 
+/* Begins the reply with a list, the member `name`, which is left open for its elements. */
+void call_begin_list(Call *call, VarlinkWriter *writer, const char *name);
+
+/* Ends the list that is open, and with it the reply: 0, CALL_E_FULL or -errno, as call_end_reply(). */
+int call_end_list(VarlinkWriter *writer);
+
 /* Answers without members. 0, CALL_E_FULL or -errno. */
 int call_answer_empty(Call *call);
 

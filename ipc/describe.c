@@ -11,9 +11,7 @@ static int describe_answer_keys(Call *call, const ServedDescription *description
 {
     VarlinkWriter writer;
 
-    call_begin_reply(call, &writer);
-    json_writer_key(&writer.json, "keys");
-    json_writer_open_array(&writer.json);
+    call_begin_list(call, &writer, "keys");
     for (size_t i = 0; i < description->n_keys; i++) {
         const ServedElementKey *key = &description->keys[i];
 
@@ -30,8 +28,7 @@ static int describe_answer_keys(Call *call, const ServedDescription *description
         }
         json_writer_close_object(&writer.json);
     }
-    json_writer_close_array(&writer.json);
-    return call_end_reply(&writer);
+    return call_end_list(&writer);
 }
 
 static int describe_answer_unavailable(Call *call, const char *problem, usec_t retry)

@@ -56,8 +56,7 @@ static int operate_answer_invalid(Call *call, const ServedProblem *problems, siz
     json_writer_open_array(&writer.json);
     for (size_t i = 0; i < n; i++)
         operate_write_problem(&writer.json, &problems[i]);
-    json_writer_close_array(&writer.json);
-    return call_end_reply(&writer);
+    return call_end_list(&writer);
 }
 
 /* It stands at no place of any file: at the begin of them all. */
@@ -144,11 +143,8 @@ int operate_list_orphans(Call *call)
     VarlinkWriter writer;
     ServedOrphan orphan;
 
-    call_begin_reply(call, &writer);
-    json_writer_key(&writer.json, "orphans");
-    json_writer_open_array(&writer.json);
+    call_begin_list(call, &writer, "orphans");
     for (size_t i = 0; shared->operations->find_orphan(shared->userdata, i, &orphan); i++)
         operate_write_orphan(&writer.json, &orphan);
-    json_writer_close_array(&writer.json);
-    return call_end_reply(&writer);
+    return call_end_list(&writer);
 }

@@ -19,8 +19,7 @@ int service_get_info(Call *call)
     json_writer_open_array(&writer.json);
     for (size_t i = 0; i < interfaces_n; i++)
         json_writer_string(&writer.json, interfaces[i].name);
-    json_writer_close_array(&writer.json);
-    return call_end_reply(&writer);
+    return call_end_list(&writer);
 }
 
 int service_get_interface_description(Call *call)

@@ -87,9 +87,7 @@ int status_get(Call *call)
     VarlinkWriter writer;
     int r;
 
-    call_begin_reply(call, &writer);
-    json_writer_key(&writer.json, "troubles");
-    json_writer_open_array(&writer.json);
+    call_begin_list(call, &writer, "troubles");
     for (size_t i = 0; shared->operations->find_trouble(shared->userdata, i, &trouble); i++)
         if (trouble.trouble != TROUBLE_NONE && (is_root || !trouble.is_private))
             status_write_trouble(&writer.json, &trouble);
