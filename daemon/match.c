@@ -182,6 +182,9 @@ static void match_row(const Match *match, Entry *entry, PlatformInstance *row)
         entry->work->task = engine_task_free(entry->work->task);
         entry->busy = PLAN_BUSY_NO;
     }
+    /* And the platform works on none: when what is there turns out to be of no use and goes, it is created after all. */
+    if (entry->is_post_unsent)
+        entry->work->intent_until = 0;
     entry->is_post_unsent = false;
 }
 

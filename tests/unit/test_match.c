@@ -256,6 +256,22 @@ static void test_unusable_alone(void **state)
     assert_null(find(fixture, "a")->work->found.token);
 }
 
+/* It was about to be created, and what is there is of no use: once that is gone, no POST is waited for. */
+static void test_unsent_and_unusable(void **state)
+{
+    Fixture *fixture = *state;
+    Entry *entry;
+
+    declare(fixture, "a");
+    fill(fixture);
+    entry = find(fixture, "a");
+    entry->is_post_unsent = true;
+    add_row(fixture->gate, "a", 7, NULL, "jira");
+    assert_int_equal(match_rows(&fixture->registry, fixture->gate, NOW), 0);
+    assert_false(entry->is_post_unsent);
+    assert_int_equal(entry->work->intent_until, 0);
+}
+
 /* Only entries of this account that need one. */
 static void test_who_needs_none(void **state)
 {
@@ -704,6 +720,7 @@ int main(void)
         TEST(test_listed_twice),
         cmocka_unit_test(test_unusable),
         TEST(test_unusable_alone),
+        TEST(test_unsent_and_unusable),
         TEST(test_who_needs_none),
         TEST(test_again),
         TEST(test_unclaimed),
