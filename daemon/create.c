@@ -175,6 +175,8 @@ static void create_on_answer(void *userdata, void *subject, PlatformAnswer *answ
 
     entry->work->task = NULL;
     entry->busy = PLAN_BUSY_NO;
+    /* The platform works on it no more, unless that is not known: so it is even where no memory is left to note more. */
+    entry->work->intent_until = clock_boottime();
     switch (answer->outcome) {
     case PLATFORM_DONE:
         create_succeeded(reconciler, entry, answer);

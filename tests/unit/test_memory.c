@@ -1,6 +1,6 @@
 /*
- * What base/ does when there is no memory, and what it leaves in the memory that it gives back; and that a reload for
- * which there is no memory changes nothing.
+ * What base/ does when there is no memory, and what it leaves in the memory that it gives back; that a reload for
+ * which there is no memory changes nothing; and that a creation whose end cannot be noted for want of it goes on.
  *
  * This program has a malloc() of its own, in front of glibc's, that can fail at the n-th call from now on,
  * count what is not yet freed, and look for a marker in what is freed. Each operation below runs with the
@@ -24,6 +24,8 @@
 
 #include <cmocka.h>
 
+#include <event2/event.h>
+
 #include "base/acl.h"
 #include "base/arena.h"
 #include "base/buffer.h"
@@ -32,6 +34,9 @@
 #include "base/json_writer.h"
 #include "base/paths.h"
 #include "base/secret.h"
+#include "daemon/engine.h"
+#include "daemon/reconcile.h"
+#include "systemd/log.h"
 #include "tests/unit/declared.h"
 #include "tests/unit/filled.h"
 
@@ -490,6 +495,69 @@ static void test_failing_apply(void **state)
     }
 }
 
+/* ---- a creation ---- */
+
+static void ignore_changed(void *userdata, Entry *entry)
+{
+    (void)userdata;
+    (void)entry;
+}
+
+static void ignore_wake(void *userdata)
+{
+    (void)userdata;
+}
+
+/* A creation ends, and there is no memory to note how: it is looked up and tried again, and not given up for ever. */
+static void test_failing_creation(void **state)
+{
+    static const ReconcilerOperations operations = {.changed = ignore_changed, .wake = ignore_wake};
+    struct event_base *base = event_base_new();
+    Reconciler reconciler;
+    Engine *engine;
+    Filled *fixture;
+    Entry *entry;
+
+    (void)state;
+    if (!heap_is_ours()) {
+        print_message("malloc() is a sanitizer's or valgrind's: cannot make it fail\n");
+        event_base_free(base);
+        skip();
+    }
+    log_set_level(LOG_CRIT); /* the engine tells why it could not ask */
+    assert_int_equal(filled_setup((void **)&fixture), 0);
+    filled_declare(fixture, "a");
+    filled_fill(fixture);
+    entry = filled_find(fixture, "a");
+    assert_int_equal(engine_new(base, 1, &reconciler, &engine), 0);
+    engine_prepare(engine);
+    reconciler_init(&reconciler, &fixture->registry, &fixture->gates, engine, &operations, NULL);
+
+    entry->wanted = entry->gate->looked_up = clock_boottime();
+    reconciler_entry(&reconciler, entry);
+    registry_committed(&fixture->registry, filled_begin_commit(fixture));
+    reconciler_entry(&reconciler, entry);
+    assert_int_equal(entry->busy, PLAN_BUSY_CREATING);
+    assert_true(entry->is_post_unsent);
+    /* It does not even go out, but that cannot be noted. */
+    heap_arm(1, false);
+    (void)event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    heap_disarm();
+    assert_int_equal(entry->busy, PLAN_BUSY_NO);
+    assert_false(entry->is_post_unsent);
+    assert_true(entry->record->rare->intent != 0);
+
+    entry->retry = 0;
+    entry->gate->looked_up = clock_boottime();
+    reconciler_entry(&reconciler, entry);
+    assert_true(entry->is_post_unsent);
+
+    reconciler_deinit(&reconciler);
+    engine_free(engine);
+    filled_teardown((void **)&fixture);
+    event_base_free(base);
+}
+
 /* ---- wiping ---- */
 
 /* Without this one, the others would prove nothing. */
@@ -651,9 +719,9 @@ static void test_wiping(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_failing),       cmocka_unit_test(test_failing_buffer),
-        cmocka_unit_test(test_failing_apply), cmocka_unit_test(test_marker_is_seen),
-        cmocka_unit_test(test_wiping),
+        cmocka_unit_test(test_failing),        cmocka_unit_test(test_failing_buffer),
+        cmocka_unit_test(test_failing_apply),  cmocka_unit_test(test_failing_creation),
+        cmocka_unit_test(test_marker_is_seen), cmocka_unit_test(test_wiping),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
