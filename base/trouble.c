@@ -9,6 +9,7 @@ static const char *const trouble_names[TROUBLE_N] = {
     [TROUBLE_NO_ACCOUNT] = "noAccount",
     [TROUBLE_CREDENTIAL_UNREADABLE] = "credentialUnreadable",
     [TROUBLE_FILE_UNREADABLE] = "fileUnreadable",
+    [TROUBLE_FILE_CHANGED] = "fileChanged",
     [TROUBLE_SECRETS_REFUSED] = "secretsRefused",
     [TROUBLE_UNREACHABLE] = "unreachable",
     [TROUBLE_CERTIFICATE_UNTRUSTED] = "certificateUntrusted",

@@ -18,6 +18,7 @@ typedef enum Trouble {
     TROUBLE_NO_ACCOUNT,            /* an account that is not declared */
     TROUBLE_CREDENTIAL_UNREADABLE, /* what ${credential:…} names */
     TROUBLE_FILE_UNREADABLE,       /* what ${file:…} or "ca-file" names */
+    TROUBLE_FILE_CHANGED,          /* an instance's, or what it names, since it was loaded */
     TROUBLE_SECRETS_REFUSED,       /* the platform refuses the account's secrets */
     TROUBLE_UNREACHABLE,           /* no connection to the platform, or it broke */
     TROUBLE_CERTIFICATE_UNTRUSTED,

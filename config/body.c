@@ -354,7 +354,7 @@ int body_write(Document *document, const char *owner, const char *instance, cons
         r = body_digest_part(document, BODY_LABELS, key, &labels);
     if (r == 0)
         r = body_write_part(document, BODY_ALL, &buffer);
-    if (r == 0)
+    if (r == 0 && ret_body)
         r = secret_new_take(&buffer, ret_body);
     buffer_deinit(&buffer);
     if (r != 0)

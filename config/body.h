@@ -27,8 +27,8 @@ bool body_key_looks_secret(const char *key);
 int body_check(Document *document, const char **ret_element);
 
 /*
- * Writes the body that body_check() found fine: with the tags "elementd.OWNER" and "elementd.OWNER.INSTANCE"
- * added. The digests are over the compact JSON of `name` and all `tags` (so another owner is another digest), and over all
+ * Writes the body that body_check() found fine: all keys but `elementd` as written, references and "$$" replaced, with
+ * the tags "elementd.OWNER" and "elementd.OWNER.INSTANCE" added. ret_body may be NULL, for its digests alone. The digests are over the compact JSON of `name` and all `tags` (so another owner is another digest), and over all
  * the rest as the file says it, so that neither layout nor comments matter. 0, or BODY_E_TOO_BIG with its problem added, or -ENOMEM.
  */
 enum {

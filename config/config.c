@@ -8,9 +8,8 @@
 #include "base/limits.h"
 #include "config/dropin.h"
 
-#define CONFIG_SETTINGS_FILE    "elementd.json"
-#define CONFIG_ACCOUNTS_FOLDER  "accounts.d"
-#define CONFIG_INSTANCES_FOLDER "instances.d"
+#define CONFIG_SETTINGS_FILE   "elementd.json"
+#define CONFIG_ACCOUNTS_FOLDER "accounts.d"
 
 /* Declares what one file holds, broken or not; what is wrong is in or goes to `problems`. 0 or -ENOMEM. */
 typedef int (*ConfigAdd)(Config *config, const DocumentSource *source, const DigestKey *key,
@@ -193,7 +192,7 @@ static int config_load_instances(Config *config, const Paths *paths, const Diges
     Dropins dropins;
     int r;
 
-    r = dropins_find(&dropins, paths, CONFIG_INSTANCES_FOLDER, INSTANCES_MAX, &config->problems);
+    r = dropins_find(&dropins, paths, INSTANCE_FOLDER, INSTANCES_MAX, &config->problems);
     if (r == 0) {
         config->instances = calloc(config_min(dropins.n_items, INSTANCES_MAX) + 1,
                                    sizeof(Instance *));
@@ -239,7 +238,7 @@ static int config_compare_instance(const void *name, const void *member)
 
 bool config_may_declare_instances(const Paths *paths)
 {
-    return dropins_may_have_any(paths, CONFIG_INSTANCES_FOLDER);
+    return dropins_may_have_any(paths, INSTANCE_FOLDER);
 }
 
 const Instance *config_find_instance(const Config *config, const char *name)

@@ -1,8 +1,10 @@
 #include "config/dropin.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +17,10 @@
 #include "config/trust.h"
 
 #define DROPIN_SUFFIX ".json"
+
+enum {
+    DROPINS_E_FOUND = 1, /* no other tree needs to be looked at */
+};
 
 static const JsonPosition dropin_start = {1, 1};
 
@@ -250,20 +256,49 @@ bool dropins_may_have_any(const Paths *paths, const char *folder)
     return has_any;
 }
 
+/* Whether tree `i` has `entry` in its directory `path`; then it is the one item. 0, DROPINS_E_FOUND or -ENOMEM. */
+static int dropins_look_for(Dropins *dropins, size_t i, const char *path, const char *entry,
+                            Problems *problems)
+{
+    int r;
+
+    dropins_open(dropins, path, problems, &dropins->fds[i]);
+    /* A link that leads nowhere is there, and has to be told of. */
+    if (dropins->fds[i] < 0 || faccessat(dropins->fds[i], entry, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    r = dropins_append(dropins, dropins->fds[i], path, entry);
+    return r < 0 ? r : DROPINS_E_FOUND;
+}
+
 int dropins_find_file(Dropins *ret_dropins, const Paths *paths, const char *name,
                       Problems *problems)
 {
-    Dropins *dropins = ret_dropins;
+    int r = 0;
 
-    dropins_init(dropins);
-    for (size_t i = 0; i < PATHS_N_CONFIG; i++) {
-        dropins_open(dropins, paths->config[i], problems, &dropins->fds[i]);
-        /* A link that leads nowhere is there, and has to be told of. */
-        if (dropins->fds[i] >= 0 &&
-            faccessat(dropins->fds[i], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-            return dropins_append(dropins, dropins->fds[i], paths->config[i], name);
+    dropins_init(ret_dropins);
+    for (size_t i = 0; i < PATHS_N_CONFIG && r == 0; i++)
+        r = dropins_look_for(ret_dropins, i, paths->config[i], name, problems);
+    return r < 0 ? r : 0;
+}
+
+int dropins_find_one(Dropins *ret_dropins, const Paths *paths, const char *folder, const char *name,
+                     Problems *problems)
+{
+    _cleanup_(freep) char *entry = NULL;
+    int r = 0;
+
+    dropins_init(ret_dropins);
+    assert(instance_name_is_valid(name));
+    if (asprintf(&entry, "%s" DROPIN_SUFFIX, name) < 0) {
+        entry = NULL;
+        return -ENOMEM;
     }
-    return 0;
+    for (size_t i = 0; i < PATHS_N_CONFIG && r == 0; i++) {
+        _cleanup_(freep) char *path = paths_join(paths->config[i], folder);
+
+        r = path ? dropins_look_for(ret_dropins, i, path, entry, problems) : -ENOMEM;
+    }
+    return r < 0 ? r : 0;
 }
 
 /* ---- reading ---- */

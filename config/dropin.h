@@ -55,6 +55,10 @@ int dropins_find(Dropins *ret_dropins, const Paths *paths, const char *folder, s
 int dropins_find_file(Dropins *ret_dropins, const Paths *paths, const char *name,
                       Problems *problems);
 
+/* As dropins_find(), for the one drop-in of this valid name: the one that hides the others, or none. */
+int dropins_find_one(Dropins *ret_dropins, const Paths *paths, const char *folder, const char *name,
+                     Problems *problems);
+
 void dropins_deinit(Dropins *dropins);
 
 /* Whether any tree may have a drop-in in `folder`: by the first name that could be one, and no more is looked at. */

@@ -23,7 +23,6 @@ Instance *instance_free(Instance *instance)
         return NULL;
     shared_unref(instance->name);
     terms_unref(instance->terms);
-    secret_unref(instance->body);
     free(instance->problem);
     free(instance);
     return NULL;
@@ -316,8 +315,10 @@ static int instance_check(Instance *instance, Document *document, const Instance
         return r;
     if (document->problems->n_errors > 0 || !context->settings->owner)
         return 0;
-    return body_write(document, context->settings->owner, instance->name, context->key,
-                      &instance->body, &instance->labels_digest, &instance->body_digest);
+    r = body_write(document, context->settings->owner, instance->name, context->key, NULL,
+                   &instance->labels_digest, &instance->body_digest);
+    instance->has_body = r == 0;
+    return r;
 }
 
 static int instance_read(Instance *instance, const DocumentSource *source,
@@ -381,7 +382,7 @@ int instance_parse(const DocumentSource *source, const InstanceContext *context,
     if (r < 0)
         return r;
     if (!instance->problem &&
-        (!instance->body || !instance->terms->element || !instance->account)) {
+        (!instance->has_body || !instance->terms->element || !instance->account)) {
         /* A check that is missing costs this instance, not the daemon. */
         instance->problem = strdup("it cannot be used");
         instance->trouble = TROUBLE_OTHER;

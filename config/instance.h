@@ -1,17 +1,20 @@
 #pragma once
 
 /*
- * Instance: one declared element instance. One file of instances.d, checked, with its secrets filled in.
+ * Instance: one declared element instance. One file of instances.d, checked with its secrets filled in, of which it
+ * keeps none.
  */
 
 #include "base/cleanup.h"
 #include "base/digest.h"
-#include "base/secret.h"
 #include "base/shared.h"
 #include "base/terms.h"
 #include "config/account.h"
 #include "config/document.h"
 #include "config/settings.h"
+
+/* Where their files are, in each of the trees. */
+#define INSTANCE_FOLDER "instances.d"
 
 /* What happens on the platform when the file goes. */
 typedef enum InstanceRemoval {
@@ -31,10 +34,11 @@ typedef struct Instance {
     const Account *account; /* of the same Config; NULL when there is none of that name */
 
     /*
-     * The body of POST /instances as it goes out: all keys but `elementd` as written, references and "$$"
-     * replaced, the two ownership tags added. NULL in a broken file, and while the settings have no owner.
+     * The file makes a body of POST /instances: not a broken file, and none does while the settings have no owner.
+     * It is not kept, since it holds secrets: whoever sends it reads it anew (config/instance_body.h), and knows by
+     * the digests whether it still is the one that was loaded.
      */
-    Secret *body;
+    bool has_body;
 
     Digest labels_digest; /* of name and tags: what a PATCH changes; zero without a body */
     Digest body_digest;   /* of all the rest: what a PUT changes; zero without a body */

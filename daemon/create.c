@@ -107,7 +107,7 @@ static void create_fail(Reconciler *reconciler, Entry *entry, Trouble trouble, c
 /* Whether what was sent is still what is declared. */
 static bool create_is_current(const Entry *entry)
 {
-    return entry->want && entry->want->body &&
+    return entry->want && entry->want->has_body &&
            digest_equal(&entry->want->body_digest, &entry->work->sent_body);
 }
 
@@ -121,7 +121,7 @@ static void create_on_explained(void *userdata, void *subject, PlatformAnswer *a
     entry->work->task = NULL;
     entry->busy = PLAN_BUSY_NO;
     if (answer->outcome == PLATFORM_DONE && create_is_current(entry) &&
-        platform_find_missing(&answer->keys, entry->want->body, &missing) == 0 && missing &&
+        platform_find_missing(&answer->keys, answer->body, &missing) == 0 && missing &&
         asprintf(&problem, "%s; missing in \"configuration\": %s",
                  entry->work->problem ? entry->work->problem : "refused", missing) < 0)
         problem = NULL;
@@ -145,7 +145,7 @@ static void create_explain(Reconciler *reconciler, Entry *entry, const PlatformA
     question = (PlatformQuestion){
         .method = PLATFORM_EXPLAIN,
         .account = entry->gate->account,
-        .body = entry->want->body,
+        .body = answer->body,
         .element = entry->want->terms->element,
         .timeout = reconciler_settings(reconciler)->request_timeout,
     };
@@ -221,7 +221,7 @@ void create_post(Reconciler *reconciler, Entry *entry)
         .method = PLATFORM_CREATE,
         .account = entry->gate->account,
         .owner = reconciler_settings(reconciler)->owner,
-        .body = entry->want->body,
+        .instance = entry->want,
         .timeout = reconciler_settings(reconciler)->request_timeout,
     };
 

@@ -9,10 +9,21 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+/* What a task waits for; engine_set_state() alone changes it. */
+typedef enum EngineState {
+    ENGINE_NEW,
+    ENGINE_BODILESS, /* for its body's turn to be read */
+    ENGINE_READING,  /* for its body */
+    ENGINE_WAITING,  /* for its turn to be handed over */
+    ENGINE_RUNNING,  /* for its answer */
+} EngineState;
+
 struct EngineTask {
     Engine *engine;
-    TAILQ_ENTRY(EngineTask) link; /* in `waiting`, unless it has a slot */
-    bool is_waiting;
+    EngineState state;
+    TAILQ_ENTRY(EngineTask) link; /* in `bodiless` or `waiting`, by its state */
+    BodiesWish *wish;             /* for its body, until that is there; or NULL */
+    bool has_wished;
     HttpSlot *slot;
 
     /* The request, with all that it points at. */
@@ -40,18 +51,85 @@ TAILQ_HEAD(EngineTasks, EngineTask);
 
 struct Engine {
     struct event_base *base;
+    Bodies *bodies;
     Http *
         http; /* NULL until the first question: loading certificates and libraries can wait until then */
     void *userdata;
     unsigned parallel;
     unsigned n_tasks;
     unsigned n_running;
+    unsigned n_ahead; /* whose bodies are read, or have been, before their turn */
+    struct EngineTasks bodiless;
     struct EngineTasks waiting;
     struct event
         *next; /* runs the line from the loop, so that no handler is called from engine_ask() */
 };
 
 static void engine_on_answer(void *userdata, HttpAnswer *http);
+
+static void engine_wake(Engine *engine)
+{
+    event_active(engine->next, EV_TIMEOUT, 0);
+}
+
+/* ---- states ---- */
+
+/* Takes the task out of where its state has put it; what that makes room for gets its turn. */
+static void engine_leave_state(EngineTask *task)
+{
+    Engine *engine = task->engine;
+
+    switch (task->state) {
+    case ENGINE_NEW:
+        return;
+    case ENGINE_BODILESS:
+        TAILQ_REMOVE(&engine->bodiless, task, link);
+        return;
+    case ENGINE_READING:
+        engine->n_ahead--;
+        break;
+    case ENGINE_WAITING:
+        TAILQ_REMOVE(&engine->waiting, task, link);
+        engine->n_ahead -= task->has_wished;
+        break;
+    case ENGINE_RUNNING:
+        engine->n_running--;
+        break;
+    }
+    engine_wake(engine);
+}
+
+static void engine_set_state(EngineTask *task, EngineState state)
+{
+    Engine *engine = task->engine;
+
+    engine_leave_state(task);
+    task->state = state;
+    switch (state) {
+    case ENGINE_NEW:
+        return;
+    case ENGINE_BODILESS:
+        TAILQ_INSERT_TAIL(&engine->bodiless, task, link);
+        break;
+    case ENGINE_READING:
+        engine->n_ahead++;
+        bodies_wish_start(task->wish);
+        return;
+    case ENGINE_WAITING:
+        engine->n_ahead += task->has_wished;
+        if (task->method == PLATFORM_LIST)
+            TAILQ_INSERT_HEAD(&engine->waiting, task, link);
+        else
+            TAILQ_INSERT_TAIL(&engine->waiting, task, link);
+        break;
+    case ENGINE_RUNNING:
+        engine->n_running++;
+        return;
+    }
+    engine_wake(engine);
+}
+
+/* ---- ends ---- */
 
 /* Ends `task` and tells its owner, who may ask the next question from there. */
 static void engine_finish(EngineTask *task, PlatformAnswer *answer)
@@ -65,13 +143,32 @@ static void engine_finish(EngineTask *task, PlatformAnswer *answer)
     platform_answer_deinit(answer);
 }
 
-/* A question that could not even be handed over was not asked. */
-static void engine_fail(EngineTask *task, int error)
+/* A question that could not even be handed over was not asked. `problem` is the task's to give, or NULL. */
+static void engine_fail(EngineTask *task, Trouble trouble, char *problem)
 {
-    PlatformAnswer answer = {.outcome = PLATFORM_BUSY};
+    PlatformAnswer answer = {
+        .outcome = PLATFORM_BUSY,
+        .problem = problem,
+        .trouble = trouble,
+    };
 
-    answer.problem = strdup(error_text(error));
     engine_finish(task, &answer);
+}
+
+/* ---- turns ---- */
+
+static void engine_on_body(void *userdata, BodiesAnswer *answer)
+{
+    EngineTask *task = userdata;
+
+    task->wish = NULL;
+    if (!answer->body) {
+        engine_fail(task, answer->trouble, TAKE_PTR(answer->problem));
+        return;
+    }
+    task->body = TAKE_PTR(answer->body);
+    task->request.body = task->body;
+    engine_set_state(task, ENGINE_WAITING);
 }
 
 static int engine_open_http(Engine *engine)
@@ -84,18 +181,14 @@ static void engine_start(EngineTask *task)
     Engine *engine = task->engine;
     int r;
 
-    TAILQ_REMOVE(&engine->waiting, task, link);
-    task->is_waiting = false;
+    engine_set_state(task, ENGINE_RUNNING);
     r = engine_open_http(engine);
     if (r == 0 && task->started)
         task->started(engine->userdata, task->subject);
     if (r == 0)
         r = http_start(engine->http, &task->request, engine_on_answer, task, &task->slot);
-    if (r < 0) {
-        engine_fail(task, r);
-        return;
-    }
-    engine->n_running++;
+    if (r < 0)
+        engine_fail(task, TROUBLE_OTHER, strdup(error_text(r)));
 }
 
 /* Hands over as many as may run. Each may end at once and bring others, so the line is looked at anew. */
@@ -105,6 +198,8 @@ static void engine_run(Engine *engine)
 
     while (engine->n_running < engine->parallel && (task = TAILQ_FIRST(&engine->waiting)))
         engine_start(task);
+    while (engine->n_ahead < engine->parallel && (task = TAILQ_FIRST(&engine->bodiless)))
+        engine_set_state(task, ENGINE_READING);
 }
 
 static void engine_on_next(evutil_socket_t fd, short what, void *userdata)
@@ -112,11 +207,6 @@ static void engine_on_next(evutil_socket_t fd, short what, void *userdata)
     (void)fd;
     (void)what;
     engine_run(userdata);
-}
-
-static void engine_wake(Engine *engine)
-{
-    event_active(engine->next, EV_TIMEOUT, 0);
 }
 
 static void engine_on_answer(void *userdata, HttpAnswer *http)
@@ -136,16 +226,18 @@ static void engine_on_answer(void *userdata, HttpAnswer *http)
     int r;
 
     task->slot = NULL;
-    task->engine->n_running--;
-    engine_wake(task->engine);
+    engine_set_state(task, ENGINE_NEW);
     r = platform_read(&question, http, &answer);
     if (r < 0) {
         /* Without memory to read it, an answer is as good as lost. */
         answer = (PlatformAnswer){.outcome = PLATFORM_UNKNOWN};
         answer.problem = strdup(error_text(r));
     }
+    answer.body = TAKE_PTR(task->body);
     engine_finish(task, &answer);
 }
+
+/* ---- asking ---- */
 
 static int engine_task_fill(EngineTask *task, const PlatformQuestion *question)
 {
@@ -174,7 +266,12 @@ static int engine_task_fill(EngineTask *task, const PlatformQuestion *question)
     task->user = secret_ref(question->account->user);
     task->organization = secret_ref(question->account->organization);
     task->request.ca_file = task->ca_file;
-    return 0;
+    if (!question->instance)
+        return 0;
+    task->has_wished = true;
+    return bodies_wish_new(task->engine->bodies, question->instance, question->owner,
+                           task->method == PLATFORM_RELABEL ? BODIES_LABELS : BODIES_ALL,
+                           engine_on_body, task, &task->wish);
 }
 
 int engine_ask(Engine *engine, const PlatformQuestion *question, EngineStarted started,
@@ -198,12 +295,7 @@ int engine_ask(Engine *engine, const PlatformQuestion *question, EngineStarted s
     r = engine_task_fill(task, question);
     if (r < 0)
         return r;
-    if (question->method == PLATFORM_LIST)
-        TAILQ_INSERT_HEAD(&engine->waiting, task, link);
-    else
-        TAILQ_INSERT_TAIL(&engine->waiting, task, link);
-    task->is_waiting = true;
-    engine_wake(engine);
+    engine_set_state(task, task->has_wished ? ENGINE_BODILESS : ENGINE_WAITING);
     *ret_task = TAKE_PTR(task);
     return 0;
 }
@@ -229,13 +321,9 @@ EngineTask *engine_task_free(EngineTask *task)
     if (!task)
         return NULL;
     engine = task->engine;
-    if (task->is_waiting)
-        TAILQ_REMOVE(&engine->waiting, task, link);
-    if (task->slot) {
-        http_slot_free(task->slot);
-        engine->n_running--;
-        engine_wake(engine);
-    }
+    engine_set_state(task, ENGINE_NEW);
+    bodies_wish_free(task->wish);
+    http_slot_free(task->slot);
     free(task->url);
     free(task->ca_file);
     free(task->owner);
@@ -253,17 +341,24 @@ EngineTask *engine_task_free(EngineTask *task)
 
 bool engine_task_is_started(const EngineTask *task)
 {
-    return task && !task->is_waiting;
+    return task && task->state == ENGINE_RUNNING;
 }
 
-int engine_new(struct event_base *base, unsigned parallel, void *userdata, Engine **ret_engine)
+int engine_new(struct event_base *base, unsigned parallel, Bodies *bodies, void *userdata,
+               Engine **ret_engine)
 {
     _cleanup_(engine_freep) Engine *engine = NULL;
 
     engine = malloc(sizeof(*engine));
     if (!engine)
         return -ENOMEM;
-    *engine = (Engine){.base = base, .userdata = userdata, .parallel = parallel};
+    *engine = (Engine){
+        .base = base,
+        .bodies = bodies,
+        .userdata = userdata,
+        .parallel = parallel,
+    };
+    TAILQ_INIT(&engine->bodiless);
     TAILQ_INIT(&engine->waiting);
     engine->next = event_new(base, -1, 0, engine_on_next, engine);
     if (!engine->next)

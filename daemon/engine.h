@@ -5,10 +5,16 @@
  *
  * The rest waits in line: look-ups first, since others wait for what they find. Knows nothing of instances,
  * back-off or the meaning of an outcome.
+ *
+ * A question may name the instance whose body goes out with it (PlatformQuestion.instance). That is read before its turn
+ * comes, of at most `parallel` questions at a time beyond those that are under way, so that neither the platform waits for
+ * files nor memory is filled with secrets; whoever has all that it needs goes ahead of it. It is wiped when the answer is
+ * in. A body that cannot be had, or that is not what was loaded, ends the question as PLATFORM_BUSY: it was not asked.
  */
 
 #include <event2/event.h>
 
+#include "daemon/bodies.h"
 #include "daemon/platform.h"
 
 typedef struct Engine Engine;
@@ -23,8 +29,12 @@ typedef void (*EngineHandler)(void *userdata, void *subject, PlatformAnswer *ans
 /* Told when the question of a task is handed to the network: from then on it may have an effect. */
 typedef void (*EngineStarted)(void *userdata, void *subject);
 
-/* 0 or -errno. */
-int engine_new(struct event_base *base, unsigned parallel, void *userdata, Engine **ret_engine);
+/*
+ * `bodies` is borrowed for as long as the engine lives; NULL where no question names the instance whose body it is about.
+ * 0 or -errno.
+ */
+int engine_new(struct event_base *base, unsigned parallel, Bodies *bodies, void *userdata,
+               Engine **ret_engine);
 
 /* All tasks must be gone. NULL is fine. Returns NULL. */
 Engine *engine_free(Engine *engine);

@@ -1,7 +1,6 @@
 #include "daemon/keep.h"
 
 #include "base/cleanup.h"
-#include "config/body.h"
 #include "daemon/step.h"
 #include "systemd/log.h"
 #include "systemd/messages.h"
@@ -187,7 +186,7 @@ static void keep_on_changed(void *userdata, void *subject, PlatformAnswer *answe
 
 /* ---- asking ---- */
 
-static void keep_ask(Reconciler *reconciler, Entry *entry, PlatformMethod method, Secret *body,
+static void keep_ask(Reconciler *reconciler, Entry *entry, PlatformMethod method,
                      EngineHandler handler, PlanBusy busy)
 {
     PlatformQuestion question = {
@@ -197,7 +196,7 @@ static void keep_ask(Reconciler *reconciler, Entry *entry, PlatformMethod method
         .name = entry->served.name,
         .id = entry->record->id,
         .token = entry->record->token,
-        .body = body,
+        .instance = busy == PLAN_BUSY_UPDATING ? entry->want : NULL,
         .timeout = reconciler_settings(reconciler)->request_timeout,
     };
 
@@ -211,21 +210,15 @@ static void keep_ask(Reconciler *reconciler, Entry *entry, PlatformMethod method
 
 void keep_verify(Reconciler *reconciler, Entry *entry)
 {
-    keep_ask(reconciler, entry, PLATFORM_READ, NULL, keep_on_verified, PLAN_BUSY_VERIFYING);
+    keep_ask(reconciler, entry, PLATFORM_READ, keep_on_verified, PLAN_BUSY_VERIFYING);
 }
 
 void keep_update(Reconciler *reconciler, Entry *entry)
 {
-    keep_ask(reconciler, entry, PLATFORM_UPDATE, entry->want->body, keep_on_changed,
-             PLAN_BUSY_UPDATING);
+    keep_ask(reconciler, entry, PLATFORM_UPDATE, keep_on_changed, PLAN_BUSY_UPDATING);
 }
 
 void keep_relabel(Reconciler *reconciler, Entry *entry)
 {
-    _cleanup_(secret_unrefp) Secret *labels = NULL;
-
-    if (body_format_labels(entry->want->body, &labels) < 0)
-        step_retry_soon(entry);
-    else
-        keep_ask(reconciler, entry, PLATFORM_RELABEL, labels, keep_on_changed, PLAN_BUSY_UPDATING);
+    keep_ask(reconciler, entry, PLATFORM_RELABEL, keep_on_changed, PLAN_BUSY_UPDATING);
 }

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "config/config.h"
+#include "daemon/bodies.h"
 #include "daemon/describer.h"
 #include "daemon/http_helper.h"
 #include "daemon/loader.h"
@@ -64,6 +65,7 @@ struct Manager {
     int store_error;  /* of the last commit */
     Gates gates;
     Registry registry;
+    Bodies *bodies;
     Engine *engine;
     Reconciler reconciler;
     StoreLoad load; /* until the first configuration says what it is about */
@@ -631,7 +633,10 @@ int manager_new(const Paths *paths, Manager **ret_manager)
     r = manager_find_http(manager);
     if (r < 0)
         return r;
-    r = engine_new(manager->base, 1, &manager->reconciler, &manager->engine);
+    r = bodies_new(manager->paths, &manager->key, manager->base, &manager->bodies);
+    if (r < 0)
+        return r;
+    r = engine_new(manager->base, 1, manager->bodies, &manager->reconciler, &manager->engine);
     if (r < 0)
         return r;
     reconciler_init(&manager->reconciler, &manager->registry, &manager->gates, manager->engine,
@@ -705,6 +710,7 @@ Manager *manager_free(Manager *manager)
     registry_deinit(&manager->registry);
     gates_deinit(&manager->gates);
     engine_free(manager->engine);
+    bodies_free(manager->bodies);
     for (size_t i = 0; i < N_ELEMENTS(manager->signals); i++)
         manager_free_event(manager->signals[i]);
     manager_free_event(manager->settle);

@@ -32,6 +32,7 @@ void platform_answer_deinit(PlatformAnswer *answer)
     platform_keys_deinit(&answer->keys);
     free(answer->request_id);
     free(answer->problem);
+    secret_unref(answer->body);
     *answer = (PlatformAnswer){};
 }
 

@@ -19,6 +19,7 @@
 #include "base/secret.h"
 #include "base/trouble.h"
 #include "config/account.h"
+#include "config/instance.h"
 #include "daemon/http.h"
 
 typedef enum PlatformMethod {
@@ -42,7 +43,10 @@ typedef struct PlatformQuestion {
     const char *name; /* of one that is there: INSTANCE; a tag that names another is not believed */
     int64_t id;       /* of one that is there: never 0, without it the platform would take any */
     Secret *token;    /* the one that is known, so that no message shows it; may be NULL */
-    Secret *body;     /* create, update, relabel */
+    /* Create, update, relabel: what is sent; explain: what was refused, so that no message shows it. */
+    Secret *body;
+    const Instance
+        *instance;       /* or, with `owner`, whose body is to be read and sent (daemon/engine.h) */
     const char *element; /* explain */
     usec_t timeout;
 } PlatformQuestion;
@@ -101,6 +105,7 @@ typedef struct PlatformAnswer {
     char *
         problem; /* one line for a person, unless DONE; holds nothing that was sent in confidence */
     Trouble trouble; /* the kind of `problem` */
+    Secret *body;    /* of the question, by the engine; or NULL */
 } PlatformAnswer;
 
 void platform_answer_deinit(PlatformAnswer *answer);

@@ -114,7 +114,7 @@ static PlanFacts reconciler_gather(const Reconciler *reconciler, const Entry *en
 {
     const Record *record = entry->record;
     const Gate *gate = entry->gate;
-    bool is_described = record && record->has_digests && entry->want && entry->want->body;
+    bool is_described = record && record->has_digests && entry->want && entry->want->has_body;
 
     return (PlanFacts){
         .now = now,

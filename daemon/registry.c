@@ -103,13 +103,18 @@ static void entry_look_anew(Entry *entry, usec_t now)
     entry_forget_found(entry);
 }
 
+static void entry_try_anew(Entry *entry, usec_t now)
+{
+    entry->retry = 0;
+    entry_look_anew(entry, now);
+}
+
 /* What has been learned of the platform, or by secrets that are not the account's any more, does not hold. */
 static void entry_renew(Entry *entry, usec_t now)
 {
     entry->epoch = entry->gate ? entry->gate->epoch : 0;
-    entry->retry = 0;
     entry->is_doubted = false;
-    entry_look_anew(entry, now);
+    entry_try_anew(entry, now);
 }
 
 static EntryChange entry_compare_wants(const Instance *before, const Instance *after)
@@ -129,6 +134,9 @@ static void registry_want(const Registry *registry, Entry *entry, const Instance
 {
     const Record *record = entry->record;
 
+    /* What has changed without us has now been read, so there is nothing to wait for. */
+    if (entry->work->trouble == TROUBLE_FILE_CHANGED)
+        entry_try_anew(entry, now);
     entry->change = entry_compare_wants(entry->want, want);
     entry->want = want;
     if (want)

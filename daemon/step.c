@@ -104,7 +104,10 @@ void step_back_off(Reconciler *reconciler, Entry *entry, const PlatformAnswer *a
         record->rare->delay = answer->retry_after;
     if (aftermath == STEP_LEAVES_A_CHANGE && record->rare->delay < reconciler->registry->work_time)
         record->rare->delay = reconciler->registry->work_time;
-    record->rare->retry = clock_add(clock_realtime(), record->rare->delay);
+    /* For the next run nothing has changed since it has loaded its files. */
+    record->rare->retry = answer->trouble == TROUBLE_FILE_CHANGED
+                              ? 0
+                              : clock_add(clock_realtime(), record->rare->delay);
     record->rare->attempts++;
     entry->retry = clock_add(now, record->rare->delay);
     if (aftermath == STEP_LEAVES_NO_POST)

@@ -71,7 +71,7 @@ Instance *declared_add_instance(Config *config, const char *name, const char *el
         instance->terms->organization = secret_ref(account->organization);
     }
     instance->account = account;
-    instance->body = declared_secret("{}");
+    instance->has_body = true;
     config->instances = reallocarray(config->instances, n + 1, sizeof(*config->instances));
     assert_non_null(config->instances);
     config->instances[config->n_instances++] = instance;

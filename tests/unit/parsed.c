@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "config/instance_body.h"
 #include "tests/unit/told.h"
 
 static const DigestKey parsed_key = {.bytes = {1, 2, 3}};
@@ -44,7 +45,7 @@ Instance *parsed_with(const ParsedContext *context, const char *text, bool is_wo
         assert_null(strstr(problems.items[i].message, PARSED_CANARY));
     if (problems.n_errors > 0) {
         assert_non_null(instance->problem);
-        assert_null(instance->body);
+        assert_false(instance->has_body);
     }
     told_assert_all(&problems, NULL, told);
     assert_string_equal(instance->name, "i");
@@ -65,4 +66,15 @@ Instance *parsed_mode(const char *text, bool is_world_readable, const char *told
 Instance *parsed(const char *text, const char *told)
 {
     return parsed_mode(text, false, told);
+}
+
+Secret *parsed_body(const char *text)
+{
+    DocumentSource source = {.name = "i", .file = "i.json", .text = text, .size = strlen(text)};
+    Problems problems = {};
+    InstanceBody body;
+
+    assert_int_equal(instance_body_parse(&source, "me", &parsed_key, &problems, &body), 0);
+    problems_deinit(&problems);
+    return body.body;
 }

@@ -5,6 +5,7 @@
  * in the settings that has "unit:a.service".
  */
 
+#include "base/secret.h"
 #include "config/instance.h"
 
 /* What no message may hold: it stands wherever a secret could. parsed_with() sees to it. */
@@ -31,3 +32,6 @@ Instance *parsed_with(const ParsedContext *context, const char *text, bool is_wo
                       const char *told);
 Instance *parsed_mode(const char *text, bool is_world_readable, const char *told);
 Instance *parsed(const char *text, const char *told);
+
+/* The body that goes out of it; the caller's. NULL when it makes none. */
+Secret *parsed_body(const char *text);

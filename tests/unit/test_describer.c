@@ -38,7 +38,7 @@ static int setup(void **state)
     Fixture *fixture = calloc(1, sizeof(*fixture));
 
     fixture->base = event_base_new();
-    assert_int_equal(engine_new(fixture->base, 1, fixture, &fixture->engine), 0);
+    assert_int_equal(engine_new(fixture->base, 1, NULL, fixture, &fixture->engine), 0);
     fixture->config = declared_new();
     declared_add_account(fixture->config, "a", "http://127.0.0.1:1/elements/api-v2");
     declared_add_account(fixture->config, "b", "http://127.0.0.1:1/elements/api-v2");

@@ -18,6 +18,20 @@
 
 #define NOBODY 65534
 
+/* Of its name alone, the same file is found as among all. */
+static void assert_found_alone(const Paths *paths, const Dropin *dropin)
+{
+    Problems problems = {};
+    Dropins dropins;
+
+    assert_int_equal(dropins_find_one(&dropins, paths, "x.d", dropin->name, &problems), 0);
+    assert_int_equal(dropins.n_items, 1);
+    assert_string_equal(dropins.items[0].name, dropin->name);
+    assert_string_equal(dropins.items[0].file, dropin->file);
+    dropins_deinit(&dropins);
+    problems_deinit(&problems);
+}
+
 /*
  * Finds and reads all drop-ins of "x.d" below the tree, and asserts the files that are used, each with its text
  * ("/etc/elementd/x.d/a.json=TEXT\n"), and what is told.
@@ -39,6 +53,7 @@ static void assert_found(const Tree *tree, size_t max, const char *found, const 
         Buffer text = BUFFER_INIT(CONFIG_FILE_BYTES_MAX);
         bool is_world_readable;
 
+        assert_found_alone(&paths, &dropins.items[i]);
         if (dropin_read(&dropins.items[i], &text, &problems, &is_world_readable) == 0)
             (void)fprintf(stream, "%s=%.*s\n", dropins.items[i].file + strlen(tree->path),
                           (int)buffer_size(&text), buffer_data(&text));
@@ -304,6 +319,28 @@ static void test_one_file(void **state)
     paths_deinit(&paths);
 }
 
+/* The names of others, in the same tree or another, are not looked at. */
+static void test_none_of_a_name(void **state)
+{
+    const Tree *tree = *state;
+    Problems problems = {};
+    Dropins dropins;
+    Paths paths;
+
+    assert_int_equal(paths_init(&paths, tree->path), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(dropins_find_one(&dropins, &paths, "x.d", "a", &problems), 0);
+        assert_int_equal(dropins.n_items, 0);
+        assert_false(dropins.is_incomplete);
+        told_assert_all(&problems, NULL, "");
+        dropins_deinit(&dropins);
+        tree_put(tree, "etc/elementd/x.d/a", "x", 0644);
+        tree_put(tree, "run/elementd/x.d/a.json.json", "x", 0644);
+        tree_put(tree, "usr/lib/elementd/x.d/.a.json", "x", 0644);
+    }
+    paths_deinit(&paths);
+}
+
 static void assert_has_folder(const Tree *tree, bool expected)
 {
     Problems problems = {};
@@ -381,11 +418,11 @@ static void test_may_have_any(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        test(test_absent),     test(test_override),     test(test_mask),
-        test(test_ignored),    test(test_bad_names),    test(test_refused),
-        test(test_unreadable), test(test_of_another),   test(test_directories),
-        test(test_file_limit), test(test_files_limit),  test(test_one_file),
-        test(test_has_folder), test(test_may_have_any),
+        test(test_absent),         test(test_override),    test(test_mask),
+        test(test_ignored),        test(test_bad_names),   test(test_refused),
+        test(test_unreadable),     test(test_of_another),  test(test_directories),
+        test(test_file_limit),     test(test_files_limit), test(test_one_file),
+        test(test_none_of_a_name), test(test_has_folder),  test(test_may_have_any),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
  * The engine: how many questions are under way, in which order they go, and what becomes of them when they are
- * cancelled or cannot be asked.
+ * cancelled or cannot be asked; and of those whose body is in a file.
  */
 
 #include "daemon/engine.h"
@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "tests/unit/declared.h"
 #include "tests/unit/origin.h"
+#include "tests/unit/tree.h"
 
 #define WORDS "{\"requestId\":\"56c5e8d5e4b0d8b7f3a1c9d2\",\"message\":\"Sorry.\"}"
 
@@ -30,8 +31,11 @@
 
 typedef struct Fixture {
     struct event_base *base;
+    Bodies *bodies; /* of `tree`, where there is one */
     Engine *engine;
     Origin *origin;
+    Tree *tree;
+    Config *declared; /* by `tree`: the instances "a", "b" and "c" */
     Config *config;
     Account *account;
     Secret *body;
@@ -47,19 +51,52 @@ typedef struct Ask {
     PlatformOutcome outcome;
     size_t n_instances;
     char *problem;
+    Trouble trouble;
+    Secret *sent;
     bool is_unconfirmed;
     struct Ask *asks;    /* is asked from the handler of this one */
     struct Ask *cancels; /* is cancelled from there */
 } Ask;
 
-static void setup_with(void **state, unsigned parallel)
+static void put_file(const Fixture *fixture, const char *name, const char *x)
+{
+    char path[64], text[64];
+
+    (void)snprintf(path, sizeof(path), "etc/elementd/instances.d/%s.json", name);
+    (void)snprintf(text, sizeof(text), "{\"element\": {\"key\": \"jira\"}, \"x\": \"%s\"}", x);
+    tree_put(fixture->tree, path, text, 0600);
+}
+
+static void setup_files(Fixture *fixture)
+{
+    static const DigestKey key = {.bytes = {7}};
+    Paths paths;
+
+    assert_int_equal(tree_setup((void **)&fixture->tree), 0);
+    tree_put(fixture->tree, "etc/elementd/elementd.json", "{\"owner\": \"o\"}", 0644);
+    tree_put(fixture->tree, "etc/elementd/accounts.d/default.json",
+             "{\"url\": \"https://a.example\", \"user\": \"u\", \"organization\": \"o\"}", 0600);
+    put_file(fixture, "a", "a");
+    put_file(fixture, "b", "b");
+    put_file(fixture, "c", "c");
+    assert_int_equal(paths_init(&paths, fixture->tree->path), 0);
+    assert_int_equal(config_load(&paths, &key, &fixture->declared), 0);
+    assert_int_equal(fixture->declared->problems.n_errors, 0);
+    assert_int_equal(bodies_new(&paths, &key, fixture->base, &fixture->bodies), 0);
+    paths_deinit(&paths);
+}
+
+static void setup_with(void **state, unsigned parallel, bool has_files)
 {
     Fixture *fixture = calloc(1, sizeof(*fixture));
     char url[64];
 
     fixture->base = event_base_new();
     assert_non_null(fixture->base);
-    assert_int_equal(engine_new(fixture->base, parallel, fixture, &fixture->engine), 0);
+    if (has_files)
+        setup_files(fixture);
+    assert_int_equal(
+        engine_new(fixture->base, parallel, fixture->bodies, fixture, &fixture->engine), 0);
     fixture->origin = origin_new(fixture->base);
     (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/api", fixture->origin->port);
     fixture->config = declared_new();
@@ -71,7 +108,14 @@ static void setup_with(void **state, unsigned parallel)
 
 static int setup(void **state)
 {
-    setup_with(state, 2);
+    setup_with(state, 2, false);
+    return 0;
+}
+
+/* One question at a time, whose body may be in a file. */
+static int setup_one_with_files(void **state)
+{
+    setup_with(state, 1, true);
     return 0;
 }
 
@@ -80,11 +124,15 @@ static int teardown(void **state)
     Fixture *fixture = *state;
 
     engine_free(fixture->engine);
+    bodies_free(fixture->bodies);
     origin_free(fixture->origin);
     event_base_free(fixture->base);
     config_unref(fixture->config);
     secret_unref(fixture->body);
     secret_unref(fixture->token);
+    config_unref(fixture->declared);
+    if (fixture->tree)
+        assert_int_equal(tree_teardown((void **)&fixture->tree), 0);
     free(fixture);
     return 0;
 }
@@ -110,6 +158,8 @@ static void on_answer(void *userdata, void *subject, PlatformAnswer *answer)
     ask->outcome = answer->outcome;
     ask->n_instances = answer->n_instances;
     ask->problem = TAKE_PTR(answer->problem);
+    ask->trouble = answer->trouble;
+    ask->sent = TAKE_PTR(answer->body);
     ask->is_unconfirmed = answer->is_unconfirmed;
     if (ask->asks)
         start(ask->asks, PLATFORM_LIST);
@@ -132,16 +182,31 @@ static PlatformQuestion question_of(const Ask *ask, PlatformMethod method)
     };
 }
 
-static void start(Ask *ask, PlatformMethod method)
+static void start_question(Ask *ask, const PlatformQuestion *question)
 {
-    PlatformQuestion question = question_of(ask, method);
-
     assert_int_equal(
-        engine_ask(ask->fixture->engine, &question, on_started, on_answer, ask, &ask->task), 0);
+        engine_ask(ask->fixture->engine, question, on_started, on_answer, ask, &ask->task), 0);
     assert_non_null(ask->task);
     /* Nobody is called before engine_ask() returns. */
     assert_int_equal(ask->n_started + ask->n_answers, 0);
     assert_false(engine_task_is_started(ask->task));
+}
+
+static void start(Ask *ask, PlatformMethod method)
+{
+    PlatformQuestion question = question_of(ask, method);
+
+    start_question(ask, &question);
+}
+
+/* With the body that the file of `name` makes. */
+static void start_of_file(Ask *ask, PlatformMethod method, const char *name)
+{
+    PlatformQuestion question = question_of(ask, method);
+
+    question.body = NULL;
+    question.instance = config_find_instance(ask->fixture->declared, name);
+    start_question(ask, &question);
 }
 
 static void await(Ask *ask)
@@ -153,6 +218,7 @@ static void drop(Ask *ask)
 {
     engine_task_free(ask->task);
     free(ask->problem);
+    secret_unref(ask->sent);
     *ask = (Ask){};
 }
 
@@ -324,7 +390,7 @@ static void test_order(void **state)
     Fixture *fixture;
 
     (void)state;
-    setup_with((void **)&fixture, 1);
+    setup_with((void **)&fixture, 1, false);
     for (size_t i = 0; i < N_ELEMENTS(methods); i++) {
         asks[i] = (Ask){.fixture = fixture};
         start(&asks[i], methods[i]);
@@ -348,7 +414,7 @@ static void test_ask_in_a_handler(void **state)
     Ask first, second;
 
     (void)state;
-    setup_with((void **)&fixture, 1);
+    setup_with((void **)&fixture, 1, false);
     first = (Ask){.fixture = fixture, .asks = &second};
     second = (Ask){.fixture = fixture};
     origin_answer(fixture->origin, INSTANCE_42);
@@ -371,7 +437,7 @@ static void test_cancel_waiting(void **state)
     Ask asks[3];
 
     (void)state;
-    setup_with((void **)&fixture, 1);
+    setup_with((void **)&fixture, 1, false);
     for (size_t i = 0; i < N_ELEMENTS(asks); i++) {
         asks[i] = (Ask){.fixture = fixture};
         start(&asks[i], i == 2 ? PLATFORM_READ : PLATFORM_CREATE);
@@ -400,7 +466,7 @@ static void test_cancel_running(void **state)
     Ask first, second;
 
     (void)state;
-    setup_with((void **)&fixture, 1);
+    setup_with((void **)&fixture, 1, false);
     first = (Ask){.fixture = fixture};
     second = (Ask){.fixture = fixture};
     start(&first, PLATFORM_CREATE);
@@ -491,7 +557,7 @@ static void test_cannot_start(void **state)
     Secret *short_one;
 
     (void)state;
-    setup_with((void **)&fixture, 1);
+    setup_with((void **)&fixture, 1, false);
     first = (Ask){.fixture = fixture};
     second = (Ask){.fixture = fixture};
     /* With its name the header is one byte too long for http_start(), but not for platform_format(). */
@@ -535,7 +601,152 @@ static void test_cannot_ask(void **state)
     assert_int_equal(ask.n_started + ask.n_answers, 0);
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+/* ---- bodies in files ---- */
+
+#define BODY(x)                                                                                    \
+    "{\"element\":{\"key\":\"jira\"},\"x\":\"" x "\",\"tags\":[\"elementd.o\",\"elementd.o." x     \
+    "\"]}"
+
+static void assert_sent(const Fixture *fixture, size_t i, const char *begin, const char *body)
+{
+    const char *request = origin_request(fixture->origin, i);
+    const char *end = strstr(request, "\r\n\r\n");
+
+    assert_request(fixture, i, begin);
+    assert_non_null(end);
+    assert_string_equal(end + 4, body);
+}
+
+/* Each method sends its part; who has asked gets what was sent, and what was sent is not shown. */
+static void test_body_of_a_file(void **state)
+{
+    static const struct {
+        PlatformMethod method;
+        const char *begin;
+        const char *body;
+    } rows[] = {
+        {PLATFORM_CREATE, "POST /api/instances ", BODY("a")},
+        {PLATFORM_UPDATE, "PUT /api/instances/42 ", BODY("a")},
+        {PLATFORM_RELABEL, "PATCH /api/instances/42 ",
+         "{\"tags\":[\"elementd.o\",\"elementd.o.a\"]}"},
+    };
+    Fixture *fixture = *state;
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        Ask ask = {.fixture = fixture};
+
+        origin_answer(fixture->origin, INSTANCE_42);
+        start_of_file(&ask, rows[i].method, "a");
+        await(&ask);
+        assert_int_equal(ask.outcome, PLATFORM_DONE);
+        assert_int_equal(ask.n_started, 1);
+        assert_sent(fixture, i, rows[i].begin, rows[i].body);
+        assert_string_equal(secret_reveal(ask.sent), rows[i].body);
+        drop(&ask);
+    }
+}
+
+/* A question whose body is not there yet holds nobody up who has all that he needs. */
+static void test_body_lets_others_pass(void **state)
+{
+    Fixture *fixture = *state;
+    Ask first = {.fixture = fixture}, second = {.fixture = fixture};
+
+    start_of_file(&first, PLATFORM_CREATE, "a");
+    start(&second, PLATFORM_READ);
+    origin_answer(fixture->origin, INSTANCE_42);
+    origin_answer(fixture->origin, INSTANCE_42);
+    await(&first);
+    assert_int_equal(second.n_answers, 1);
+    assert_request(fixture, 0, "GET /api/instances/42 ");
+    assert_sent(fixture, 1, "POST /api/instances ", BODY("a"));
+    drop(&first);
+    drop(&second);
+}
+
+/* As many are read ahead as may run at a time: who comes behind sees what was changed meanwhile. */
+static void test_body_ceiling(void **state)
+{
+    Fixture *fixture = *state;
+    Ask asks[3];
+
+    for (size_t i = 0; i < N_ELEMENTS(asks); i++) {
+        asks[i] = (Ask){.fixture = fixture};
+        start_of_file(&asks[i], PLATFORM_CREATE, (const char *[]){"a", "b", "c"}[i]);
+    }
+    origin_await_requests(fixture->origin, 1);
+    idle(fixture);
+    put_file(fixture, "b", "z");
+    put_file(fixture, "c", "z");
+    origin_answer(fixture->origin, INSTANCE_42);
+    await(&asks[0]);
+    origin_await_requests(fixture->origin, 2);
+    assert_sent(fixture, 1, "POST /api/instances ", BODY("b"));
+    await(&asks[2]);
+    assert_int_equal(asks[1].n_answers, 0);
+    assert_int_equal(asks[2].outcome, PLATFORM_BUSY);
+    origin_answer(fixture->origin, INSTANCE_42);
+    await(&asks[1]);
+    assert_int_equal(fixture->origin->n_requests, 2);
+    for (size_t i = 0; i < N_ELEMENTS(asks); i++)
+        drop(&asks[i]);
+}
+
+/* Not what was loaded: told on the loop as not asked, with the words for it, and it holds nobody up. */
+static void test_body_has_changed(void **state)
+{
+    Fixture *fixture = *state;
+    Ask first = {.fixture = fixture}, second = {.fixture = fixture};
+
+    put_file(fixture, "a", "z");
+    start_of_file(&first, PLATFORM_CREATE, "a");
+    start_of_file(&second, PLATFORM_CREATE, "b");
+    origin_answer(fixture->origin, INSTANCE_42);
+    await(&first);
+    assert_int_equal(first.outcome, PLATFORM_BUSY);
+    assert_int_equal(first.trouble, TROUBLE_FILE_CHANGED);
+    assert_non_null(strstr(first.problem, "instances.d/a.json"));
+    assert_int_equal(first.n_started, 0);
+    await(&second);
+    assert_int_equal(second.outcome, PLATFORM_DONE);
+    assert_int_equal(fixture->origin->n_requests, 1);
+    drop(&first);
+    drop(&second);
+}
+
+/* Before its body is read, while it is, when it is there, and when it has been sent. */
+static void test_body_cancelled(void **state)
+{
+    Fixture *fixture = *state;
+    Ask asks[4], last = {.fixture = fixture};
+
+    for (size_t i = 0; i < N_ELEMENTS(asks); i++)
+        asks[i] = (Ask){.fixture = fixture};
+    start_of_file(&asks[0], PLATFORM_CREATE, "a");
+    drop(&asks[0]);
+    start_of_file(&asks[1], PLATFORM_CREATE, "a");
+    (void)event_base_loop(fixture->base, EVLOOP_NONBLOCK);
+    drop(&asks[1]);
+    start_of_file(&asks[2], PLATFORM_CREATE, "b");
+    origin_await_requests(fixture->origin, 1);
+    start_of_file(&asks[3], PLATFORM_CREATE, "a");
+    idle(fixture);
+    drop(&asks[3]);
+    /* The room of all of them is there for others. */
+    start_of_file(&last, PLATFORM_CREATE, "c");
+    idle(fixture);
+    assert_int_equal(fixture->origin->n_requests, 1);
+    drop(&asks[2]);
+    origin_await_requests(fixture->origin, 2);
+    assert_sent(fixture, 1, "POST /api/instances ", BODY("c"));
+    origin_answer(fixture->origin, INSTANCE_42);
+    origin_answer(fixture->origin, INSTANCE_42);
+    await(&last);
+    drop(&last);
+}
+
+#define TEST(test)      cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define FILE_TEST(test) cmocka_unit_test_setup_teardown(test, setup_one_with_files, teardown)
 
 int main(void)
 {
@@ -554,6 +765,11 @@ int main(void)
         TEST(test_half_an_answer),
         cmocka_unit_test(test_cannot_start),
         TEST(test_cannot_ask),
+        FILE_TEST(test_body_of_a_file),
+        FILE_TEST(test_body_lets_others_pass),
+        FILE_TEST(test_body_ceiling),
+        FILE_TEST(test_body_has_changed),
+        FILE_TEST(test_body_cancelled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,17 +35,17 @@ static void test_smallest(void **state)
     assert_acl(&instance->terms->allow, "unit:a.service");
     assert_acl(&instance->terms->allow_authorization, "");
     assert_int_equal(instance->on_remove, INSTANCE_KEEP);
-    assert_string_equal(secret_reveal(instance->body),
-                        "{\"element\":{\"key\":\"jira\"}," PARSED_TAGS "}");
+    assert_true(instance->has_body);
     assert_null(instance->problem);
 }
 
 static void test_ours(void **state)
 {
-    _cleanup_(instance_freep) Instance *instance = parsed(
+    static const char text[] =
         "{\"elementd\": {\"account\": \"eu\", \"allow\": [\"user:0\", \"unit:b*\"],\n"
-        "\"allow-authorization\": [\"any\"], \"on-remove\": \"delete\"}, " PARSED_ELEMENT "}",
-        "");
+        "\"allow-authorization\": [\"any\"], \"on-remove\": \"delete\"}, " PARSED_ELEMENT "}";
+    _cleanup_(instance_freep) Instance *instance = parsed(text, "");
+    _cleanup_(secret_unrefp) Secret *body = parsed_body(text);
 
     (void)state;
     assert_string_equal(instance->terms->account, "eu");
@@ -53,8 +53,7 @@ static void test_ours(void **state)
     assert_acl(&instance->terms->allow, "user:0 unit:b*");
     assert_acl(&instance->terms->allow_authorization, "any");
     assert_int_equal(instance->on_remove, INSTANCE_DELETE);
-    assert_string_equal(secret_reveal(instance->body),
-                        "{\"element\":{\"key\":\"jira\"}," PARSED_TAGS "}");
+    assert_string_equal(secret_reveal(body), "{\"element\":{\"key\":\"jira\"}," PARSED_TAGS "}");
 }
 
 typedef struct Row {
@@ -295,7 +294,7 @@ static void test_no_owner(void **state)
     context.settings.owner = NULL;
     context.settings.problem = (char *)"elementd.json:1:1: bad";
     instance = parsed_with(&context, "{" PARSED_ELEMENT "}", false, "");
-    assert_null(instance->body);
+    assert_false(instance->has_body);
     assert_string_equal(instance->problem, "the settings cannot be used: elementd.json:1:1: bad");
     acl_deinit(&context.settings.allow);
 }
