@@ -507,8 +507,8 @@ void reconciler_retry(Reconciler *reconciler, Entry *entry)
     bool is_elsewhere = reconciler_is_elsewhere(reconciler, entry);
     _cleanup_(record_unrefp) Record *record = NULL;
 
-    if (entry->record &&
-        (entry->record->rare->failure || entry->record->rare->retry != 0 || is_elsewhere)) {
+    if (entry->record && (entry->record->rare->failure || entry->record->rare->retry != 0 ||
+                          entry->record->rare->delay != 0 || is_elsewhere)) {
         if (record_copy(entry->record, &record) < 0)
             return;
         /* What was refused has not reached the platform: it differs from what is declared. */

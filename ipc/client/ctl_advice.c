@@ -27,8 +27,8 @@ static const CtlAdvice ctl_advices[] = {
     {"fileUnreadable", CTL_FAILED, false,
      "ls -l that file: it must be there, and the group elementd must be able to read it; then: sudo elementctl reload"},
     {"fileChanged", CTL_FAILED, false,
-     "{instance-file}, or a file that it refers to, is not as elementd has loaded it, so nothing is sent: sudo elementctl "
-     "check && sudo elementctl reload"},
+     "sudo elementctl check && sudo elementctl reload: {instance-file}, or a file that it refers to, is not as elementd "
+     "has loaded it, and only what was loaded is sent"},
     {"secretsRefused", CTL_FAILED, false,
      "edit {account-file}, or what it refers to: \"user\" or \"organization\" is wrong; then: sudo elementctl reload "
      "(after a change of credentials: sudo systemctl restart elementd)"},

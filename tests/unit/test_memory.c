@@ -1,6 +1,7 @@
 /*
- * What base/ does when there is no memory, and what it leaves in the memory that it gives back; that a reload for
- * which there is no memory changes nothing; and that a creation whose end cannot be noted for want of it goes on.
+ * What base/ does when there is no memory, and what it leaves in the memory that it gives back; the same of the bodies of
+ * instances; that a reload for which there is no memory changes nothing; and that a creation whose end cannot be noted
+ * for want of it goes on.
  *
  * This program has a malloc() of its own, in front of glibc's, that can fail at the n-th call from now on,
  * count what is not yet freed, and look for a marker in what is freed. Each operation below runs with the
@@ -34,11 +35,14 @@
 #include "base/json_writer.h"
 #include "base/paths.h"
 #include "base/secret.h"
+#include "config/instance_body.h"
+#include "daemon/bodies.h"
 #include "daemon/engine.h"
 #include "daemon/reconcile.h"
 #include "systemd/log.h"
 #include "tests/unit/declared.h"
 #include "tests/unit/filled.h"
+#include "tests/unit/tree.h"
 
 #define MARKER "s3cr3t-m4rk3r"
 
@@ -336,8 +340,8 @@ static int run_file(void)
     return r;
 }
 
-/* asprintf(3) finds another way where it can, so paths may get through in spite of a failure. */
-static void assert_survives(Operation operation)
+/* asprintf(3) finds another way where it can: what makes paths by it may get through in spite of a failure. */
+static void assert_survives_but(Operation operation, bool may_get_through)
 {
     for (int once = 0; once < 2; once++) {
         size_t n = 0;
@@ -348,7 +352,7 @@ static void assert_survives(Operation operation)
             r = operation();
             heap_disarm();
             assert_int_equal(heap.n_live, 0);
-            if (heap.n_calls >= n && (r != 0 || operation != run_paths))
+            if (heap.n_calls >= n && (r != 0 || !may_get_through))
                 assert_int_equal(r, -ENOMEM);
             assert_true(n < 1000);
         } while (heap.n_calls >= n);
@@ -357,13 +361,17 @@ static void assert_survives(Operation operation)
     }
 }
 
+static void assert_survives(Operation operation)
+{
+    assert_survives_but(operation, false);
+}
+
 static void test_failing(void **state)
 {
     static const Operation operations[] = {
         run_acl,        run_buffer,      run_secret,
         run_json_read,  run_json_error,  run_json_unfinished,
-        run_json_value, run_json_writer, run_paths,
-        run_file,
+        run_json_value, run_json_writer, run_file,
     };
 
     (void)state;
@@ -373,6 +381,7 @@ static void test_failing(void **state)
     }
     for (size_t i = 0; i < N_ELEMENTS(operations); i++)
         assert_survives(operations[i]);
+    assert_survives_but(run_paths, true);
 }
 
 /* An allocation that failed leaves the buffer with what it held. */
@@ -396,6 +405,121 @@ static void test_failing_buffer(void **state)
     assert_int_equal(buffer_append_string(&buffer, " on"), 0);
     assert_memory_equal(buffer_data(&buffer), "held on", 7);
     buffer_deinit(&buffer);
+}
+
+/* ---- bodies ---- */
+
+/* The instance "a" with a marker in it, and what reads its body. */
+static struct {
+    Tree *tree;
+    Paths paths;
+    DigestKey key;
+    struct event_base *base;
+    Bodies *bodies;
+    Instance instance;
+    BodiesPart part;
+    bool is_answered;
+    bool has_body;
+} sent;
+
+static void on_body(void *userdata, BodiesAnswer *answer)
+{
+    (void)userdata;
+    sent.is_answered = true;
+    sent.has_body = answer->body != NULL;
+}
+
+/* Whatever fails on the thread is told as any other answer. */
+static int run_wish(void)
+{
+    BodiesWish *wish;
+    int r;
+
+    r = bodies_wish_new(sent.bodies, &sent.instance, "o", sent.part, on_body, NULL, &wish);
+    if (r < 0)
+        return r;
+    bodies_wish_start(wish);
+    for (sent.is_answered = false; !sent.is_answered;)
+        (void)event_base_loop(sent.base, EVLOOP_ONCE);
+    return sent.has_body ? 0 : -ENOMEM;
+}
+
+static int run_body(void)
+{
+    char *problem = NULL;
+    InstanceBody body = {};
+    Trouble trouble;
+    int r;
+
+    r = instance_body_read(&sent.paths, "a", "o", &sent.key, &body, &problem, &trouble);
+    instance_body_deinit(&body);
+    return r;
+}
+
+/* What is wrong with the file is made of memory too. */
+static int run_broken_body(void)
+{
+    char *problem = NULL;
+    InstanceBody body = {};
+    Trouble trouble;
+    int r;
+
+    r = instance_body_read(&sent.paths, "broken", "o", &sent.key, &body, &problem, &trouble);
+    free(problem);
+    return r == INSTANCE_BODY_E_UNUSABLE ? 0 : r;
+}
+
+static int bodies_setup(void **state)
+{
+    InstanceBody body;
+    char *problem;
+    Trouble trouble;
+
+    (void)state;
+    assert_int_equal(tree_setup((void **)&sent.tree), 0);
+    tree_put(sent.tree, "etc/elementd/instances.d/a.json",
+             "{\"element\": {\"key\": \"jira\"}, \"name\": \"" MARKER
+             "\", \"configuration\": {\"a\": \"\\n" MARKER "$$\"}}",
+             0600);
+    tree_put(sent.tree, "etc/elementd/instances.d/broken.json",
+             "{\"configuration\": {\"a\": \"$" MARKER "\"}}", 0600);
+    assert_int_equal(paths_init(&sent.paths, sent.tree->path), 0);
+    sent.base = event_base_new();
+    assert_int_equal(bodies_new(&sent.paths, &sent.key, sent.base, &sent.bodies), 0);
+    assert_int_equal(
+        instance_body_read(&sent.paths, "a", "o", &sent.key, &body, &problem, &trouble), 0);
+    sent.instance = (Instance){
+        .name = "a",
+        .body_digest = body.body_digest,
+        .labels_digest = body.labels_digest,
+    };
+    instance_body_deinit(&body);
+    sent.part = BODIES_ALL;
+    /* What a first thread costs is kept for the next ones. */
+    assert_int_equal(run_wish(), 0);
+    return 0;
+}
+
+static int bodies_teardown(void **state)
+{
+    (void)state;
+    bodies_free(sent.bodies);
+    event_base_free(sent.base);
+    paths_deinit(&sent.paths);
+    return tree_teardown((void **)&sent.tree);
+}
+
+static void test_failing_bodies(void **state)
+{
+    (void)state;
+    if (!heap_is_ours()) {
+        print_message("malloc() is a sanitizer's or valgrind's: cannot make it fail\n");
+        skip();
+    }
+    assert_survives_but(run_body, true);
+    assert_survives_but(run_broken_body, true);
+    for (sent.part = BODIES_ALL; sent.part <= BODIES_LABELS; sent.part++)
+        assert_survives_but(run_wish, true);
 }
 
 /* ---- a reload ---- */
@@ -725,12 +849,30 @@ static void test_wiping(void **state)
         assert_wiped(operations[i]);
 }
 
+static void test_wiping_bodies(void **state)
+{
+    (void)state;
+    if (!heap_is_ours()) {
+        print_message("malloc() is a sanitizer's or valgrind's: cannot look at what is freed\n");
+        skip();
+    }
+    assert_wiped(run_body);
+    assert_wiped(run_broken_body);
+    for (sent.part = BODIES_ALL; sent.part <= BODIES_LABELS; sent.part++)
+        assert_wiped(run_wish);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_failing),        cmocka_unit_test(test_failing_buffer),
-        cmocka_unit_test(test_failing_apply),  cmocka_unit_test(test_failing_creation),
-        cmocka_unit_test(test_marker_is_seen), cmocka_unit_test(test_wiping),
+        cmocka_unit_test(test_failing),
+        cmocka_unit_test(test_failing_buffer),
+        cmocka_unit_test(test_failing_apply),
+        cmocka_unit_test(test_failing_creation),
+        cmocka_unit_test(test_marker_is_seen),
+        cmocka_unit_test(test_wiping),
+        cmocka_unit_test_setup_teardown(test_failing_bodies, bodies_setup, bodies_teardown),
+        cmocka_unit_test_setup_teardown(test_wiping_bodies, bodies_setup, bodies_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

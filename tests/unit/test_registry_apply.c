@@ -196,6 +196,36 @@ static void assert_described(const Entry *entry, const Config *config, Way way)
     }
 }
 
+/* What could not be sent since its file had changed is tried at once, be it as it was; what else goes wrong waits on. */
+static void test_apply_after_a_file_has_changed(void **state)
+{
+    static const Trouble troubles[] = {TROUBLE_FILE_CHANGED, TROUBLE_PLATFORM_FAILING};
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(troubles); i++) {
+        bool is_changed = troubles[i] == TROUBLE_FILE_CHANGED;
+        Config *config = config_of(WAY_BASE);
+        Filled *fixture;
+        Entry *entry;
+
+        assert_int_equal(filled_setup((void **)&fixture), 0);
+        fill_way(fixture, WAY_BASE);
+        entry = filled_find(fixture, "a");
+        live(entry);
+        entry->trouble = troubles[i];
+        entry->problem = strdup("words");
+        apply_at(fixture, config, LATER);
+        assert_int_equal(entry->change, ENTRY_SAME);
+        assert_int_equal(entry->retry, is_changed ? 0 : 3);
+        assert_int_equal(entry->wanted, is_changed ? LATER : 1);
+        assert_int_equal(entry->trouble, is_changed ? TROUBLE_NONE : troubles[i]);
+        assert_int_equal(!entry->problem, is_changed);
+        assert_true(entry->is_doubted);
+        config_unref(config);
+        filled_teardown((void **)&fixture);
+    }
+}
+
 /* Every way in which a name can be declared before and after. */
 static void test_apply(void **state)
 {
@@ -600,6 +630,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_apply_after_a_file_has_changed),
         cmocka_unit_test(test_apply_names),
         cmocka_unit_test(test_undeclared_gate),
         cmocka_unit_test(test_account_goes),
