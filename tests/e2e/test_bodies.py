@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -129,6 +130,24 @@ def test_the_next_run_does_not_wait_for_what_it_has_read(site):
     site.token("one", timeout=5)
     [post] = site.platform.posts()
     assert json.loads(post["body"])["configuration"] == {"key": "edited"}
+
+
+def test_a_person_begins_the_back_off_anew(site):
+    refer(site)
+    daemon = start_slowly(site)
+    delete_the_file(site, site.etc / "instances.d/one.json")
+    site.wait_for_state("one", "waiting")
+    daemon.stop()
+    document = site.document()
+    document["records"][0]["delayUSec"] = 300_000_000
+    site.records_file.write_text(json.dumps(document))
+    site.instance("one", body(key="value"))
+    start_slowly(site)
+    site.undeclare("one")
+    site.wait_for_state("one", "waiting")
+    site.ctl("retry", "one")
+    wait_until(lambda: site.instances()["one"]["attempts"] == 3, "it was tried again")
+    assert site.instances()["one"]["retryUSec"] < (time.time() + 4) * 1e6
 
 
 def test_a_change_of_one_that_is_served(site):
