@@ -427,6 +427,7 @@ static void on_body(void *userdata, BodiesAnswer *answer)
     (void)userdata;
     sent.is_answered = true;
     sent.has_body = answer->body != NULL;
+    assert_int_equal(answer->trouble == TROUBLE_NONE, sent.has_body);
 }
 
 /* Whatever fails on the thread is told as any other answer. */
