@@ -105,7 +105,7 @@ typedef struct PlatformAnswer {
     char *
         problem; /* one line for a person, unless DONE; holds nothing that was sent in confidence */
     Trouble trouble; /* the kind of `problem` */
-    Secret *body;    /* of the question, by the engine; or NULL */
+    Secret *body;    /* what the engine has sent with the question, or NULL */
 } PlatformAnswer;
 
 void platform_answer_deinit(PlatformAnswer *answer);
