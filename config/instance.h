@@ -33,13 +33,6 @@ typedef struct Instance {
     Terms *terms;
     const Account *account; /* of the same Config; NULL when there is none of that name */
 
-    /*
-     * The file makes a body of POST /instances: not a broken file, and none does while the settings have no owner.
-     * It is not kept, since it holds secrets: whoever sends it reads it anew (config/instance_body.h), and knows by
-     * the digests whether it still is the one that was loaded.
-     */
-    bool has_body;
-
     Digest labels_digest; /* of name and tags: what a PATCH changes; zero without a body */
     Digest body_digest;   /* of all the rest: what a PUT changes; zero without a body */
 
@@ -49,7 +42,14 @@ typedef struct Instance {
      */
     char *problem;
     Trouble trouble; /* the kind of `problem` */
-    InstanceRemoval on_remove;
+    InstanceRemoval on_remove : 8;
+
+    /*
+     * The file makes a body of POST /instances: not a broken file, and none does while the settings have no owner.
+     * It is not kept, since it holds secrets: whoever sends it reads it anew (config/instance_body.h), and knows by
+     * the digests whether it still is the one that was loaded.
+     */
+    bool has_body;
 } Instance;
 
 /* NULL is fine; works on a half-built one. Returns NULL. */

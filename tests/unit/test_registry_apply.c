@@ -212,14 +212,14 @@ static void test_apply_after_a_file_has_changed(void **state)
         fill_way(fixture, WAY_BASE);
         entry = filled_find(fixture, "a");
         live(entry);
-        entry->trouble = troubles[i];
-        entry->problem = strdup("words");
+        entry->work->trouble = troubles[i];
+        entry->work->problem = strdup("words");
         apply_at(fixture, config, LATER);
         assert_int_equal(entry->change, ENTRY_SAME);
         assert_int_equal(entry->retry, is_changed ? 0 : 3);
         assert_int_equal(entry->wanted, is_changed ? LATER : 1);
-        assert_int_equal(entry->trouble, is_changed ? TROUBLE_NONE : troubles[i]);
-        assert_int_equal(!entry->problem, is_changed);
+        assert_int_equal(entry->work->trouble, is_changed ? TROUBLE_NONE : troubles[i]);
+        assert_int_equal(!entry->work->problem, is_changed);
         assert_true(entry->is_doubted);
         config_unref(config);
         filled_teardown((void **)&fixture);
