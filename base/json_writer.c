@@ -40,17 +40,22 @@ static bool json_writer_is_in_object(const JsonWriter *writer)
     return writer->depth > 0 && (writer->objects & 1) != 0;
 }
 
-/* Before a value or a key: what divides it from the one before it. */
+/* Before a value or a key: whether a comma has to divide it from the one before it. */
+static bool json_writer_is_divided(JsonWriter *writer)
+{
+    bool is_divided = !writer->has_key && writer->has_items;
+
+    assert(writer->has_key || writer->depth > 0 || !writer->has_items);
+    if (!writer->has_key)
+        writer->has_items = true;
+    writer->has_key = false;
+    return is_divided;
+}
+
 static void json_writer_next(JsonWriter *writer)
 {
-    if (writer->has_key) {
-        writer->has_key = false;
-        return;
-    }
-    assert(writer->depth > 0 || !writer->has_items);
-    if (writer->has_items)
+    if (json_writer_is_divided(writer))
         json_writer_put(writer, ",", 1);
-    writer->has_items = true;
 }
 
 static void json_writer_next_value(JsonWriter *writer)
@@ -118,34 +123,33 @@ static void json_writer_escape(JsonWriter *writer, unsigned char c)
         json_writer_put(writer, number, sizeof(number));
 }
 
-/* Nearly all strings: those without anything to escape, which go in at once with their quotes. */
-static void json_writer_plain(JsonWriter *writer, const char *text, size_t size)
+/* Nearly all strings: those without anything to escape, which go in at once with all that is around them. */
+static void json_writer_plain(JsonWriter *writer, const char *text, size_t size, bool is_key)
 {
+    bool is_divided = json_writer_is_divided(writer);
+    size_t whole = is_divided + 1 + size + 1 + is_key;
     char *space;
     int r;
 
-    if (writer->error != 0)
-        return;
-    r = buffer_reserve(writer->buffer, size + 2, &space);
+    r = buffer_reserve(writer->buffer, whole, &space);
     if (r != 0) {
         json_writer_fail(writer, r == BUFFER_E_FULL ? JSON_WRITER_E_FULL : r);
         return;
     }
-    space[0] = '"';
+    if (is_divided)
+        *space++ = ',';
+    *space++ = '"';
     if (size > 0)
-        memcpy(space + 1, text, size);
-    space[size + 1] = '"';
-    buffer_commit(writer->buffer, size + 2);
+        memcpy(space, text, size);
+    space[size] = '"';
+    if (is_key)
+        space[size + 1] = ':';
+    buffer_commit(writer->buffer, whole);
 }
 
-static void json_writer_quote(JsonWriter *writer, const char *text, size_t size)
+/* `n` bytes, from its start on, need no escape. */
+static void json_writer_quote(JsonWriter *writer, const char *text, size_t size, size_t n)
 {
-    size_t n = json_plain_size(text, size, NULL);
-
-    if (n == size) {
-        json_writer_plain(writer, text, size);
-        return;
-    }
     json_writer_put(writer, "\"", 1);
     for (;;) {
         json_writer_put(writer, text, n);
@@ -162,18 +166,22 @@ static void json_writer_quote(JsonWriter *writer, const char *text, size_t size)
 
 void json_writer_text(JsonWriter *writer, const char *text, size_t size)
 {
-    bool is_key = json_writer_is_in_object(writer) && !writer->has_key;
+    bool is_key = json_writer_is_in_object(writer) && !writer->has_key, is_ascii;
+    size_t n;
 
     if (writer->error != 0)
         return;
-    if (!utf8_is_valid(text, size)) {
+    n = json_plain_size(text, size, &is_ascii);
+    if (n == size && is_ascii) {
+        json_writer_plain(writer, text, size, is_key);
+    } else if (!utf8_is_valid(text, size)) {
         json_writer_fail(writer, JSON_WRITER_E_TEXT);
-        return;
+    } else {
+        json_writer_next(writer);
+        json_writer_quote(writer, text, size, n);
+        if (is_key)
+            json_writer_put(writer, ":", 1);
     }
-    json_writer_next(writer);
-    json_writer_quote(writer, text, size);
-    if (is_key)
-        json_writer_put(writer, ":", 1);
     writer->has_key = is_key;
 }
 
