@@ -36,6 +36,7 @@ struct Store {
     /* The thread's alone, once it runs. */
     bool is_anchored; /* the directory's own name is durable */
     bool keep_old;    /* the document that is there can be used, so that it is worth keeping */
+    size_t size;      /* of the last document, or 0 */
 
     pthread_mutex_t mutex; /* over what follows */
     pthread_cond_t cond;
@@ -245,14 +246,19 @@ static int store_write(Store *store)
 {
     _cleanup_(buffer_deinit) Buffer text = BUFFER_INIT(RECORDS_BYTES_MAX);
     struct iovec piece;
+    char *space;
     int r;
 
+    /* So that it need not grow from nothing each time. Where there is no room for that, it does. */
+    if (store->size > 0)
+        (void)buffer_reserve(&text, store->size + store->size / 8, &space);
     r = store_document_format(&store->snapshot, &text);
     if (r != 0)
         return r < 0 ? r : -EFBIG;
     r = store_anchor(store);
     if (r < 0)
         return r;
+    store->size = buffer_size(&text);
     piece = (struct iovec){buffer_data(&text), buffer_size(&text)};
     r = file_replace(store->directory_fd, STORE_FILE, store->keep_old, &piece, 1);
     if (r == 0)
