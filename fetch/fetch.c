@@ -25,6 +25,12 @@
  */
 #define FETCH_CA_CACHE_USEC (300 * USEC_PER_SEC)
 
+/*
+ * The least that libcurl takes for the bodies that it sends, in place of 64 KiB: it has such a buffer made for each request,
+ * and all of it is wiped after that (fetch_free_memory()). What is larger goes in several pieces.
+ */
+#define FETCH_UPLOAD_BYTES 16384L
+
 #define FETCH_USER_AGENT "elementd/" ELEMENTD_VERSION
 
 /*
@@ -240,6 +246,7 @@ static CURLcode fetch_set_request(FetchSlot *slot, const HttpRequest *request)
         FETCH_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)secret_size(request->body));
         FETCH_SET(CURLOPT_READFUNCTION, fetch_on_request_body);
         FETCH_SET(CURLOPT_READDATA, slot);
+        FETCH_SET(CURLOPT_UPLOAD_BUFFERSIZE, FETCH_UPLOAD_BYTES);
     }
     FETCH_SET(CURLOPT_CUSTOMREQUEST, request->method);
     FETCH_SET(CURLOPT_HTTPHEADER, slot->headers);
