@@ -213,6 +213,22 @@ static int main_run(struct event_base *base, const MainOptions *options)
     return r < 0 ? main_fail(what, r) : 0;
 }
 
+/*
+ * Delays are kept as they were asked for, by event_config_set_flag(3): otherwise libevent's clock moves by its ticks, each
+ * delay is up to some milliseconds too long, and those that end together are answered in one go.
+ */
+static struct event_base *main_new_base(void)
+{
+    struct event_config *config = event_config_new();
+    struct event_base *base = NULL;
+
+    if (config && event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
+        base = event_base_new_with_config(config);
+    if (config)
+        event_config_free(config);
+    return base;
+}
+
 int main(int argc, char **argv)
 {
     MainOptions options = {.config = {.http = {.listen = "127.0.0.1:0"},
@@ -236,7 +252,7 @@ int main(int argc, char **argv)
     }
     (void)signal(SIGPIPE, SIG_IGN);
     main_raise_limit();
-    base = event_base_new();
+    base = main_new_base();
     if (!base)
         return main_fail("Out of memory", 0);
     r = main_run(base, &options);
