@@ -82,12 +82,15 @@ static bool quick_take_digits(QuickReader *reader, QuickText *ret_text)
     return true;
 }
 
-static bool quick_take_key(QuickReader *reader, const char *name)
+/* A key that is known, `quoted` as it is in the message: it is compared, and not looked through first. */
+static inline bool quick_take_key(QuickReader *reader, const char *quoted)
 {
-    QuickText key;
+    size_t size = strlen(quoted);
 
-    return quick_take_string(reader, &key) && key.size == strlen(name) &&
-           memcmp(key.start, name, key.size) == 0 && quick_take(reader, ':');
+    if ((size_t)(reader->end - reader->at) < size || memcmp(reader->at, quoted, size) != 0)
+        return false;
+    reader->at += size;
+    return quick_take(reader, ':');
 }
 
 static bool quick_take_member(QuickReader *reader, QuickMember *ret_member)
@@ -152,9 +155,9 @@ int quick_parse_call(Arena *arena, const char *text, size_t size, VarlinkCall *r
     QuickCall *call;
     size_t n;
 
-    if (!quick_take(&reader, '{') || !quick_take_key(&reader, "method") ||
+    if (!quick_take(&reader, '{') || !quick_take_key(&reader, "\"method\"") ||
         !quick_take_string(&reader, &method) || !quick_take(&reader, ',') ||
-        !quick_take_key(&reader, "parameters") || !quick_take(&reader, '{') ||
+        !quick_take_key(&reader, "\"parameters\"") || !quick_take(&reader, '{') ||
         !quick_take_members(&reader, members, &n) || !quick_take(&reader, '}') ||
         reader.at < reader.end)
         return QUICK_E_OTHER;

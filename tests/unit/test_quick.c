@@ -141,6 +141,20 @@ static void test_every_beginning(void **state)
     }
 }
 
+/* The next request may be there already. */
+static void test_every_beginning_with_the_rest_behind_it(void **state)
+{
+    static const char text[] = CALL("{\"i\":\"x\"}");
+
+    (void)state;
+    for (size_t size = 0; size < strlen(text); size++) {
+        _cleanup_(arena_deinit) Arena arena = ARENA_INIT(ARENA_MAX);
+        VarlinkCall call;
+
+        assert_int_equal(quick_parse_call(&arena, text, size, &call), QUICK_E_OTHER);
+    }
+}
+
 static void test_no_memory(void **state)
 {
     _cleanup_(arena_deinit) Arena arena = ARENA_INIT(64);
@@ -153,8 +167,11 @@ static void test_no_memory(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_it_takes), cmocka_unit_test(test_what_it_leaves),
-        cmocka_unit_test(test_edges),         cmocka_unit_test(test_every_beginning),
+        cmocka_unit_test(test_what_it_takes),
+        cmocka_unit_test(test_what_it_leaves),
+        cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_every_beginning),
+        cmocka_unit_test(test_every_beginning_with_the_rest_behind_it),
         cmocka_unit_test(test_no_memory),
     };
 
