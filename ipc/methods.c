@@ -86,9 +86,8 @@ static int method_refuse(Call *call, const char *error)
 
 static int method_check_name(Call *call)
 {
-    const char *name = call->message->method;
-    const char *dot = strrchr(name, '.');
-    size_t size = dot ? (size_t)(dot - name) : 0;
+    const char *name = call->message->method, *dot;
+    size_t size;
 
     for (size_t i = 0; i < N_ELEMENTS(methods_table); i++) {
         if (strcmp(methods_table[i].name, name) == 0) {
@@ -96,6 +95,8 @@ static int method_check_name(Call *call)
             return 0;
         }
     }
+    dot = strrchr(name, '.');
+    size = dot ? (size_t)(dot - name) : 0;
     if (dot && !interface_find(name, size))
         return method_refuse_about(call, VARLINK_INTERFACE_NOT_FOUND, "interface", name, size);
     return method_refuse_about(call, VARLINK_METHOD_NOT_FOUND, "method", name, strlen(name));
