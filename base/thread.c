@@ -35,6 +35,12 @@ int thread_start(pthread_t *ret_thread, void *(*function)(void *argument), void 
     return -r;
 }
 
+void thread_leave(pthread_t thread)
+{
+    if (pthread_tryjoin_np(thread, NULL) != 0)
+        (void)pthread_detach(thread);
+}
+
 void thread_stand_back(void)
 {
     const ThreadAttributes attributes = {

@@ -10,6 +10,12 @@
 int thread_start(pthread_t *ret_thread, void *(*function)(void *argument), void *argument);
 
 /*
+ * Ends with a thread that has said that its work is done: as pthread_join(3) if it has ended by now, else it ends by itself.
+ * One that stands back may take long to come to its end, and whoever serves clients must not wait for that (measured: 36 ms).
+ */
+void thread_leave(pthread_t thread);
+
+/*
  * Lets the calling thread, and none of the others, stand back for threads that have clients to serve: what it does takes
  * milliseconds of a processor, and it would take that of the loop the moment that it is woken, and keep it until the next
  * tick of the kernel (measured: a p99 of 2.4 ms instead of 1). What it starts afterwards stands back as well.

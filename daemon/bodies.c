@@ -50,6 +50,7 @@ typedef struct BodiesJob {
     Paths paths;
     DigestKey key;
     int done_fd;
+    atomic_bool is_done;
     struct BodiesWishes wishes;
 } BodiesJob;
 
@@ -61,8 +62,9 @@ struct Bodies {
     struct event *next;  /* begins a job from the loop, with all that was asked for in one turn */
     struct BodiesWishes wanted;
     BodiesJob *job;   /* NULL: none is under way */
-    pthread_t thread; /* of `job` */
-    size_t n_wishes;  /* that are not cancelled */
+    pthread_t thread; /* of `job`, or of the last one, which may not have come to its end yet */
+    bool has_thread;
+    size_t n_wishes; /* that are not cancelled */
 };
 
 /* ---- a wish ---- */
@@ -82,6 +84,27 @@ static void bodies_destroy(BodiesWish *wish)
     free(wish);
 }
 
+static void bodies_set_error(BodiesAnswer *answer, int error);
+
+/*
+ * Puts what a thread has made into memory of the loop's. The next thread allocates where this one did: whoever frees a piece
+ * of that meanwhile may wait for a lock that the thread holds while it stands back.
+ */
+static void bodies_take_over(BodiesAnswer *answer)
+{
+    Secret *body;
+    int r;
+
+    if (!answer->body)
+        return;
+    r = secret_new(secret_reveal(answer->body), secret_size(answer->body), &body);
+    answer->body = secret_unref(answer->body);
+    if (r < 0)
+        bodies_set_error(answer, r);
+    else
+        answer->body = body;
+}
+
 /* Of `wishes`: tells those who have not cancelled. They may ask, and cancel others, from there. */
 static void bodies_tell(struct BodiesWishes *wishes)
 {
@@ -98,6 +121,7 @@ static void bodies_tell(struct BodiesWishes *wishes)
             wish->bodies->n_wishes--;
         wish->answer = (BodiesAnswer){};
         bodies_destroy(wish);
+        bodies_take_over(&answer);
         if (!is_cancelled)
             handler(userdata, &answer);
         bodies_answer_deinit(&answer);
@@ -189,6 +213,7 @@ static void *bodies_run(void *argument)
     TAILQ_FOREACH(wish, &job->wishes, link)
         if (!atomic_load(&wish->is_cancelled))
             bodies_read(job, wish);
+    atomic_store(&job->is_done, true);
     if (write(job->done_fd, &one, sizeof(one)) < 0)
         assert(errno == EAGAIN); /* it counts to 2^64 - 2 */
     return NULL;
@@ -243,7 +268,10 @@ static int bodies_begin(Bodies *bodies)
     TAILQ_FOREACH(wish, &bodies->wanted, link)
         wish->has_job = true;
     TAILQ_CONCAT(&job->wishes, &bodies->wanted, link);
+    if (bodies->has_thread)
+        thread_leave(bodies->thread);
     r = thread_start(&bodies->thread, bodies_run, job);
+    bodies->has_thread = r == 0;
     if (r < 0) {
         TAILQ_CONCAT(&bodies->wanted, &job->wishes, link);
         return r;
@@ -288,9 +316,8 @@ static void bodies_on_done(evutil_socket_t fd, short what, void *userdata)
 
     (void)what;
     (void)!read(fd, &count, sizeof(count));
-    if (!bodies->job)
+    if (!bodies->job || !atomic_load(&bodies->job->is_done))
         return;
-    (void)pthread_join(bodies->thread, NULL);
     job = TAKE_PTR(bodies->job);
     bodies_tell(&job->wishes);
     event_active(bodies->next, EV_TIMEOUT, 0);
@@ -372,20 +399,20 @@ int bodies_new(const Paths *paths, const DigestKey *key, struct event_base *base
     return 0;
 }
 
-/* Joins the thread of the job under way, or gives it up: then the job is its own for good. */
+/* Joins the last thread, or gives it up: then the job that it may still have is its own for good. */
 static void bodies_end_job(Bodies *bodies)
 {
     struct timespec until;
 
-    if (!bodies->job)
+    if (!bodies->has_thread)
         return;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += BODIES_PATIENCE_USEC / USEC_PER_SEC;
-    if (pthread_clockjoin_np(bodies->thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
+    if (pthread_clockjoin_np(bodies->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+        (void)pthread_detach(bodies->thread);
+    } else if (bodies->job) {
         bodies_tell(&bodies->job->wishes); /* all are cancelled */
         bodies_job_free(bodies->job);
-    } else {
-        (void)pthread_detach(bodies->thread);
     }
     bodies->job = NULL;
 }

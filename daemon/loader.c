@@ -2,7 +2,7 @@
 
 #include <assert.h>
 #include <fcntl.h>
-#include <malloc.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -15,6 +15,7 @@ typedef struct LoaderJob {
     Paths paths;
     DigestKey key;
     int done_fd;
+    atomic_bool is_done;
     Config *config;
     int error;
 } LoaderJob;
@@ -29,7 +30,8 @@ struct Loader {
     struct event *
         again; /* begins the next load from the loop, so that nobody is called from loader_start() */
     LoaderJob *job;   /* NULL: none is under way */
-    pthread_t thread; /* of `job` */
+    pthread_t thread; /* of `job`, or of the last one, which may not have come to its end yet */
+    bool has_thread;
     uint64_t n_asked; /* number of the last load that was asked for */
     uint64_t n_begun; /* asked for when the load under way, or the last one, began */
 };
@@ -55,8 +57,7 @@ static void *loader_run(void *argument)
 
     thread_stand_back();
     job->error = config_load(&job->paths, &job->key, &job->config);
-    /* What reading thousands of files took besides (1.7 MB of 10,000) goes back; here, since it takes a millisecond. */
-    (void)malloc_trim(0);
+    atomic_store(&job->is_done, true);
     if (write(job->done_fd, &one, sizeof(one)) < 0)
         assert(errno == EAGAIN); /* it counts to 2^64 - 2 */
     return NULL;
@@ -76,8 +77,12 @@ static int loader_begin(Loader *loader)
     if (job->done_fd < 0)
         return error_errno();
     r = paths_copy(&loader->paths, &job->paths);
-    if (r == 0)
-        r = thread_start(&loader->thread, loader_run, job);
+    if (r < 0)
+        return r;
+    if (loader->has_thread)
+        thread_leave(loader->thread);
+    r = thread_start(&loader->thread, loader_run, job);
+    loader->has_thread = r == 0;
     if (r < 0)
         return r;
     loader->job = TAKE_PTR(job);
@@ -105,9 +110,8 @@ static void loader_on_done(evutil_socket_t fd, short what, void *userdata)
 
     (void)what;
     (void)!read(fd, &count, sizeof(count));
-    if (!loader->job)
+    if (!loader->job || !atomic_load(&loader->job->is_done))
         return;
-    (void)pthread_join(loader->thread, NULL);
     job = TAKE_PTR(loader->job);
     loader->operations->done(loader->userdata, loader->n_begun, job->config, job->error);
     loader_advance(loader);
@@ -154,12 +158,12 @@ int loader_new(const Paths *paths, const DigestKey *key, struct event_base *base
     return 0;
 }
 
-/* Joins the thread of the load under way, or gives it up: then its job is its own for good. */
+/* Joins the last thread, or gives it up: then the job that it may still have is its own for good. */
 static void loader_end_job(Loader *loader)
 {
     struct timespec until;
 
-    if (!loader->job)
+    if (!loader->has_thread)
         return;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += LOADER_PATIENCE_USEC / USEC_PER_SEC;

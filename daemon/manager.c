@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -460,6 +461,15 @@ static int manager_begin(Manager *manager, Config *config)
     return 0;
 }
 
+/*
+ * What reading thousands of files took besides (1.7 MB of 10,000), and the configuration before, goes back to the kernel. Not on
+ * the loader's thread: malloc_trim(3) holds locks that the loop would wait for, while that thread stands back.
+ */
+static void manager_trim(void)
+{
+    (void)malloc_trim(0);
+}
+
 /* Whatever came of it, the manager of services and all who wait are told. */
 static void manager_on_loaded(void *userdata, uint64_t number, Config *config, int error)
 {
@@ -471,6 +481,7 @@ static void manager_on_loaded(void *userdata, uint64_t number, Config *config, i
         manager->error = error < 0 ? error : manager_begin(manager, config);
         if (manager->error < 0)
             (void)event_base_loopbreak(manager->base);
+        manager_trim();
         return;
     }
     if (error == 0)
@@ -482,6 +493,7 @@ static void manager_on_loaded(void *userdata, uint64_t number, Config *config, i
     }
     notify_ready();
     server_reloaded(manager->server);
+    manager_trim();
 }
 
 static const LoaderOperations manager_loads = {
