@@ -34,10 +34,11 @@ static void adopt_on_page(void *userdata, void *subject, PlatformAnswer *answer)
     if (r < 0 || progress == GATE_FAILED) {
         adopt_pause(reconciler, gate, r, answer);
     } else if (progress == GATE_DONE) {
-        reconciler_open(reconciler, gate);
         r = match_rows(reconciler->registry, gate, clock_boottime());
         if (r < 0)
             adopt_pause(reconciler, gate, r, NULL);
+        else
+            reconciler_open(reconciler, gate);
     } else {
         return;
     }
