@@ -205,13 +205,16 @@ def test_the_end_does_not_wait_for_a_file_that_hangs(site):
 
 # --- what stays ---
 
+SHADOW = 1 << 30  # bytes: what a sanitizer maps to keep books in has terabytes, and nothing else has as much
+
+
 def memory_of(pid):
     """All of what it can write."""
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
         for line in maps:
             place, rights = line.split()[:2]
             begin, end = (int(part, 16) for part in place.split("-"))
-            if "rw" in rights and "[v" not in line:
+            if "rw" in rights and "[v" not in line and end - begin < SHADOW:
                 memory.seek(begin)
                 yield memory.read(end - begin)
 
