@@ -180,6 +180,12 @@ static int probe_inet6(const char *argument)
     return probe_socket(AF_INET6, SOCK_DGRAM, 0);
 }
 
+static int probe_unix(const char *argument)
+{
+    (void)argument;
+    return probe_socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
 static int probe_raw(const char *argument)
 {
     (void)argument;
@@ -404,6 +410,7 @@ static const struct {
     {"write-others-memory", probe_read_memory, NULL},
     {"socket-inet", probe_inet, NULL},
     {"socket-inet6", probe_inet6, NULL},
+    {"socket-unix", probe_unix, NULL},
     {"socket-raw", probe_raw, NULL},
     {"socket-packet", probe_packet, NULL},
     {"socket-netlink", probe_netlink, NULL},
