@@ -143,12 +143,12 @@ static void engine_finish(EngineTask *task, PlatformAnswer *answer)
     platform_answer_deinit(answer);
 }
 
-/* A question that could not even be handed over was not asked. `problem` is the task's to give, or NULL. */
-static void engine_fail(EngineTask *task, Trouble trouble, char *problem)
+/* A question that could not even be handed over was not asked. `problem` may be NULL. */
+static void engine_fail(EngineTask *task, Trouble trouble, const char *problem)
 {
     PlatformAnswer answer = {
         .outcome = PLATFORM_BUSY,
-        .problem = problem,
+        .problem = problem ? strdup(problem) : NULL,
         .trouble = trouble,
     };
 
@@ -163,7 +163,7 @@ static void engine_on_body(void *userdata, BodiesAnswer *answer)
 
     task->wish = NULL;
     if (!answer->body) {
-        engine_fail(task, answer->trouble, TAKE_PTR(answer->problem));
+        engine_fail(task, answer->trouble, answer->problem);
         return;
     }
     task->body = TAKE_PTR(answer->body);
@@ -188,7 +188,7 @@ static void engine_start(EngineTask *task)
     if (r == 0)
         r = http_start(engine->http, &task->request, engine_on_answer, task, &task->slot);
     if (r < 0)
-        engine_fail(task, TROUBLE_OTHER, strdup(error_text(r)));
+        engine_fail(task, TROUBLE_OTHER, error_text(r));
 }
 
 /* Hands over as many as may run. Each may end at once and bring others, so the line is looked at anew. */

@@ -125,6 +125,7 @@ static void fetch_server_cancel(FetchServer *server, uint64_t id)
     FetchJob *job;
 
     TAILQ_FOREACH(job, &server->running, link) {
+        /* cppcheck-suppress uninitvar; the loop's macro sets it */
         if (job->id != id)
             continue;
         job->slot = fetch_slot_free(job->slot);

@@ -80,7 +80,8 @@ static HttpWireBytes http_wire_take_string(HttpWireCursor *cursor, size_t max, b
 
     if (!bytes.data && is_optional)
         return bytes;
-    if (bytes.size == 0 || memchr(bytes.data, '\0', bytes.size) != bytes.data + bytes.size - 1) {
+    if (!bytes.data || bytes.size == 0 ||
+        memchr(bytes.data, '\0', bytes.size) != bytes.data + bytes.size - 1) {
         cursor->is_broken = true;
         return (HttpWireBytes){"", 0};
     }

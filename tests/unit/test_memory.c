@@ -171,6 +171,13 @@ static bool heap_is_ours(void)
     return is_ours;
 }
 
+static void skip_heap(void)
+{
+    print_message(
+        "malloc() is a sanitizer's or valgrind's: cannot make it fail, nor look at what is freed\n");
+    skip();
+}
+
 /* ---- failing ---- */
 
 /* 0 when it got through; it frees all that it made, either way. */
@@ -375,10 +382,8 @@ static void test_failing(void **state)
     };
 
     (void)state;
-    if (!heap_is_ours()) {
-        print_message("malloc() is a sanitizer's or valgrind's: cannot make it fail\n");
-        skip();
-    }
+    if (!heap_is_ours())
+        skip_heap();
     for (size_t i = 0; i < N_ELEMENTS(operations); i++)
         assert_survives(operations[i]);
     assert_survives_but(run_paths, true);
@@ -392,7 +397,7 @@ static void test_failing_buffer(void **state)
 
     (void)state;
     if (!heap_is_ours())
-        skip();
+        skip_heap();
     assert_int_equal(buffer_append_string(&buffer, "held"), 0);
     heap_arm(1, false);
     assert_int_equal(buffer_printf(&buffer, "%1000d", 1), -ENOMEM);
@@ -517,10 +522,8 @@ static int bodies_teardown(void **state)
 static void test_failing_bodies(void **state)
 {
     (void)state;
-    if (!heap_is_ours()) {
-        print_message("malloc() is a sanitizer's or valgrind's: cannot make it fail\n");
-        skip();
-    }
+    if (!heap_is_ours())
+        skip_heap();
     assert_survives_but(run_body, true);
     assert_survives_but(run_broken_body, true);
     for (sent.part = BODIES_ALL; sent.part <= BODIES_LABELS; sent.part++)
@@ -585,10 +588,8 @@ static void assert_kept(const Filled *fixture, const Kept *kept)
 static void test_failing_apply(void **state)
 {
     (void)state;
-    if (!heap_is_ours()) {
-        print_message("malloc() is a sanitizer's or valgrind's: cannot make it fail\n");
-        skip();
-    }
+    if (!heap_is_ours())
+        skip_heap();
     for (int once = 0; once < 2; once++) {
         Config *config = reload_config();
         Filled *fixture;
@@ -696,10 +697,8 @@ static void test_failing_creation(void **state)
     Entry *entry;
 
     (void)state;
-    if (!heap_is_ours()) {
-        print_message("malloc() is a sanitizer's or valgrind's: cannot make it fail\n");
-        skip();
-    }
+    if (!heap_is_ours())
+        skip_heap();
     creation_begin(&creation);
     entry = creation.entry;
     (void)event_base_loop(sent.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
@@ -727,10 +726,8 @@ static void test_failing_body_of_a_creation(void **state)
     Entry *entry;
 
     (void)state;
-    if (!heap_is_ours()) {
-        print_message("malloc() is a sanitizer's or valgrind's: cannot make it fail\n");
-        skip();
-    }
+    if (!heap_is_ours())
+        skip_heap();
     creation_begin(&creation);
     entry = creation.entry;
     heap_arm(1, false);
@@ -755,7 +752,7 @@ static void test_marker_is_seen(void **state)
 
     (void)state;
     if (!heap_is_ours())
-        skip();
+        skip_heap();
     heap_arm(0, false);
     memory = malloc(100);
     memcpy(memory, "......" MARKER, strlen(MARKER) + 7);
@@ -896,10 +893,8 @@ static void test_wiping(void **state)
     };
 
     (void)state;
-    if (!heap_is_ours()) {
-        print_message("malloc() is a sanitizer's or valgrind's: cannot look at what is freed\n");
-        skip();
-    }
+    if (!heap_is_ours())
+        skip_heap();
     for (size_t i = 0; i < N_ELEMENTS(operations); i++)
         assert_wiped(operations[i]);
 }
@@ -907,10 +902,8 @@ static void test_wiping(void **state)
 static void test_wiping_bodies(void **state)
 {
     (void)state;
-    if (!heap_is_ours()) {
-        print_message("malloc() is a sanitizer's or valgrind's: cannot look at what is freed\n");
-        skip();
-    }
+    if (!heap_is_ours())
+        skip_heap();
     assert_wiped(run_body);
     assert_wiped(run_broken_body);
     for (sent.part = BODIES_ALL; sent.part <= BODIES_LABELS; sent.part++)
