@@ -66,6 +66,7 @@ typedef struct Entry {
     uint64_t
         generation; /* in which `record` last changed in a way that must be durable; 0: never */
 
+    /* As in PlanFacts, the first three. */
     usec_t retry;
     usec_t verify;
     usec_t wanted;
