@@ -4,8 +4,8 @@
  * Quick: the calls that nearly all clients send, parsed in one pass. Pure.
  *
  * What libelementd, varlinkctl and others write for GetToken is plain: a method, then parameters that are strings
- * without escapes, or whole numbers. Such a call is read here, ten times as fast as by yajl. Anything
- * else, valid or not, is left to the general parser: this one refuses nothing.
+ * without escapes, or whole numbers. Such a call is read here, ten times as fast as by yajl; the one for a token as libelementd
+ * writes it is not even read, but compared. Anything else, valid or not, is left to the general parser: this one refuses nothing.
  *
  * tests/fuzz/fuzz_quick.c holds the two against each other: what this one takes, the general one takes, too, and makes the
  * same of it.

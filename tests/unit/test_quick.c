@@ -14,6 +14,10 @@
 
 #define ARENA_MAX 65536
 
+/* As nearly all clients write it. */
+#define TOKEN_CALL                                                                                 \
+    "{\"method\":\"io.elementd.GetToken\",\"parameters\":{\"instance\":\"help desk-1\"}}"
+
 #define CALL(parameters) "{\"method\":\"a.B\",\"parameters\":" parameters "}"
 
 static int parse(Arena *arena, const char *text, VarlinkCall *ret_call)
@@ -55,6 +59,60 @@ static void test_what_it_takes(void **state)
         assert_ptr_equal(parameters->first->next, parameters->last);
         assert_null(parameters->last->next);
     }
+}
+
+static void test_a_call_for_a_token(void **state)
+{
+    _cleanup_(arena_deinit) Arena arena = ARENA_INIT(ARENA_MAX);
+    VarlinkCall call;
+
+    (void)state;
+    assert_int_equal(parse(&arena, TOKEN_CALL, &call), 0);
+    assert_string_equal(call.method, "io.elementd.GetToken");
+    assert_false(call.more || call.oneway || call.upgrade);
+    assert_int_equal(call.parameters->n_children, 1);
+    expect_member(call.parameters->first, JSON_STRING, "instance", "help desk-1");
+    assert_ptr_equal(call.parameters->first, call.parameters->last);
+    assert_int_equal(parse(&arena, CALL("{\"instance\":\"\"}"), &call), 0);
+    expect_member(call.parameters->first, JSON_STRING, "instance", "");
+}
+
+/* What of a call of one parameter can be compared. */
+static void expect_same(const VarlinkCall *one, const VarlinkCall *other)
+{
+    const JsonValue *a = one->parameters->first, *b = other->parameters->first;
+
+    assert_string_equal(one->method, other->method);
+    assert_int_equal(one->parameters->n_children, other->parameters->n_children);
+    assert_true(a && b);
+    assert_int_equal(a->type, b->type);
+    assert_string_equal(a->key, b->key);
+    assert_int_equal(a->size, b->size);
+    assert_memory_equal(a->text, b->text, a->size);
+}
+
+/* With any other byte at any place of it, it is still refused, or understood, as by the general parser. */
+static void test_a_call_for_a_token_with_one_other_byte(void **state)
+{
+    char text[] = TOKEN_CALL;
+    unsigned n_taken = 0;
+
+    (void)state;
+    for (size_t i = 0; i < strlen(TOKEN_CALL); i++) {
+        for (int byte = 0; byte < 256; byte++) {
+            _cleanup_(arena_deinit) Arena arena = ARENA_INIT(ARENA_MAX);
+            VarlinkCall call, other;
+
+            text[i] = (char)byte;
+            if (quick_parse_call(&arena, text, strlen(TOKEN_CALL), &call) != 0)
+                continue;
+            n_taken++;
+            assert_int_equal(varlink_parse_any_call(&arena, text, strlen(TOKEN_CALL), &other), 0);
+            expect_same(&call, &other);
+        }
+        text[i] = TOKEN_CALL[i];
+    }
+    assert_true(n_taken > 1000); /* letters in the method, the key and the name */
 }
 
 /* Each is well taken by the general parser, or well refused. */
@@ -125,11 +183,8 @@ static void test_edges(void **state)
 }
 
 /* Nothing behind the message's end is looked at, and what it says there ends no string. */
-static void test_every_beginning(void **state)
+static void expect_none_of_a_beginning(const char *text)
 {
-    static const char text[] = CALL("{\"i\":\"x\",\"n\":1}");
-
-    (void)state;
     for (size_t size = 0; size < strlen(text); size++) {
         _cleanup_(arena_deinit) Arena arena = ARENA_INIT(ARENA_MAX);
         _cleanup_(freep) char *copy = malloc(
@@ -139,6 +194,13 @@ static void test_every_beginning(void **state)
         memcpy(copy, text, size);
         assert_int_equal(quick_parse_call(&arena, copy, size, &call), QUICK_E_OTHER);
     }
+}
+
+static void test_every_beginning(void **state)
+{
+    (void)state;
+    expect_none_of_a_beginning(CALL("{\"i\":\"x\",\"n\":1}"));
+    expect_none_of_a_beginning(TOKEN_CALL);
 }
 
 /* The next request may be there already. */
@@ -168,6 +230,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_it_takes),
+        cmocka_unit_test(test_a_call_for_a_token),
+        cmocka_unit_test(test_a_call_for_a_token_with_one_other_byte),
         cmocka_unit_test(test_what_it_leaves),
         cmocka_unit_test(test_edges),
         cmocka_unit_test(test_every_beginning),
