@@ -35,9 +35,10 @@
 
 /*
  * libcurl's sockets are in an epoll set of their own, of which the loop sees one descriptor: a turn of the loop takes one
- * step of one request, and starts one. No client waits for that; but connections that begin together would all have whole
- * handshakes, since each TLS session that was kept is used once, and a handshake brings the session for the next. (50 at
- * once, measured: 49 whole ones, instead of 21 where each has its turn.)
+ * step of one request, and one more is started when there is no such step to take. No client waits for that; but connections
+ * that begin together would all end their handshakes late, and have whole ones, since each TLS session that was kept is used
+ * once, and a handshake brings the session for the next. (50 at once, measured: 49 whole ones; the middle one of them ended
+ * after 46 ms, instead of 33 where those that have begun go first.)
  */
 struct Fetch {
     CURLM *multi;
@@ -567,6 +568,7 @@ int fetch_new(struct event_base *base, unsigned n_connections, Fetch **ret_fetch
     fetch->multi = curl_multi_init();
     fetch->share = curl_share_init();
     if (!fetch->sockets || !fetch->timer || !fetch->start || !fetch->multi || !fetch->share ||
+        event_priority_set(fetch->start, event_base_get_npriorities(base) - 1) < 0 ||
         event_add(fetch->sockets, NULL) < 0)
         return -ENOMEM;
     /* Of no matter where it fails: then each connection has a whole handshake. */

@@ -22,7 +22,13 @@
 typedef struct Fetch Fetch;
 typedef struct FetchSlot FetchSlot;
 
-/* At most `n_connections` connections are open. Initialises libcurl. 0 or -errno. */
+/* Priorities of the loop, so that requests that have begun go before those that have not: the last one is for these. */
+#define FETCH_PRIORITIES 3
+
+/*
+ * At most `n_connections` connections are open. Initialises libcurl. With fewer than FETCH_PRIORITIES on `base`, requests begin
+ * in their turn. 0 or -errno.
+ */
 int fetch_new(struct event_base *base, unsigned n_connections, Fetch **ret_fetch);
 
 /* From now on at most so many; those that are open beyond that close when they are idle. */

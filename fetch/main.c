@@ -20,6 +20,7 @@
 #include <event2/event.h>
 
 #include "base/thread.h"
+#include "fetch/fetch.h"
 #include "fetch/fetch_server.h"
 
 /* HTTP_HELPER_FD in daemon/http_helper.h; SD_LISTEN_FDS_START in sd_listen_fds(3). */
@@ -74,7 +75,8 @@ int main(int argc, char **argv)
     }
     main_protect();
     base = event_base_new();
-    if (!base || fetch_server_new(base, MAIN_FD, main_on_ended, NULL, &server) < 0)
+    if (!base || event_base_priority_init(base, FETCH_PRIORITIES) < 0 ||
+        fetch_server_new(base, MAIN_FD, main_on_ended, NULL, &server) < 0)
         return EXIT_FAILURE;
     (void)event_base_dispatch(base);
     return EXIT_FAILURE;
