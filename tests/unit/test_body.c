@@ -395,6 +395,28 @@ static void test_digests(void **state)
     }
 }
 
+/* Records keep digests: another value for the same file would look like a changed file to every installation. */
+static void test_digest_values(void **state)
+{
+    _cleanup_(instance_freep) Instance *instance = parsed(
+        "{ // what is sent of it: see below\n\"name\": \"n\", \"element\": {\"key\": \"j\\u0069ra\"},"
+        "\"elementd\": {\"on-remove\": \"delete\"}, \"configuration\":\n{\"a\": \"$$1 \\n\\/\\u00E9\","
+        "\"b\": 2.50, \"c\": null, \"d\": true}, \"tags\": [\"x\"], \"z\": [1E3, {}]}",
+        "");
+    char hex[DIGEST_HEX_SIZE];
+
+    (void)state;
+    /*
+     * By hashlib.blake2b(text.encode(), digest_size=16, key=bytes([1, 2, 3] + 29 * [0])).hexdigest() of
+     * {"element":{"key":"jira"},"configuration":{"a":"$1 \n/\xC3\xA9","b":2.50,"c":null,"d":true},"z":[1E3,{}]}
+     * and of {"name":"n","tags":["x","elementd.me","elementd.me.i"]}
+     */
+    digest_format(&instance->body_digest, hex);
+    assert_string_equal(hex, "5d3658b822e8ea0f206456e84130c3d6");
+    digest_format(&instance->labels_digest, hex);
+    assert_string_equal(hex, "48a09f1981e93f099bd548b44ea6ab80");
+}
+
 /* That of the body depends on the key, and on what references hold; not on the owner, who is in the tags. */
 static void test_digest_of_references(void **state)
 {
@@ -491,13 +513,21 @@ static void test_labels_largest(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        test(test_sample),           test(test_sample_filled_in),
-        test(test_body_as_written),  test(test_body_is_open),
-        test(test_body_references),  test(test_body_broken),
-        test(test_tag_by_reference), test(test_body_limit),
-        test(test_plain_secrets),    test(test_referenced_secrets),
-        test(test_digests),          test(test_digest_of_references),
-        test(test_digest_of_owner),  test(test_labels),
+        test(test_sample),
+        test(test_sample_filled_in),
+        test(test_body_as_written),
+        test(test_body_is_open),
+        test(test_body_references),
+        test(test_body_broken),
+        test(test_tag_by_reference),
+        test(test_body_limit),
+        test(test_plain_secrets),
+        test(test_referenced_secrets),
+        test(test_digests),
+        test(test_digest_values),
+        test(test_digest_of_references),
+        test(test_digest_of_owner),
+        test(test_labels),
         test(test_labels_largest),
     };
 
