@@ -267,19 +267,6 @@ static int body_write_part(Document *document, BodyPart part, Buffer *buffer)
     return 0;
 }
 
-static int body_digest_part(Document *document, BodyPart part, const DigestKey *key,
-                            Digest *ret_digest)
-{
-    Buffer buffer = BUFFER_INIT(BODY_BYTES_MAX);
-    int r;
-
-    r = body_write_part(document, part, &buffer);
-    if (r == 0)
-        *ret_digest = digest_compute(key, buffer_data(&buffer), buffer_size(&buffer));
-    buffer_deinit(&buffer);
-    return r;
-}
-
 static void body_append(JsonValue *parent, JsonValue *child)
 {
     if (parent->last)
@@ -335,28 +322,56 @@ static int body_add_tag(Document *document, JsonValue *tags, const char *owner,
     return 0;
 }
 
+/* The digests of both parts of a body, whose tags are complete. 0, BODY_E_TOO_BIG or -ENOMEM. */
+static int body_digest(Document *document, const DigestKey *key, Digest *ret_labels_digest,
+                       Digest *ret_body_digest)
+{
+    /* In one buffer, which is full when the whole is too big: that has a comma for the "}{" between its parts. */
+    Buffer buffer = BUFFER_INIT(BODY_BYTES_MAX + 1);
+    size_t rest_size = 0;
+    int r;
+
+    r = body_write_part(document, BODY_REST, &buffer);
+    if (r == 0) {
+        rest_size = buffer_size(&buffer);
+        r = body_write_part(document, BODY_LABELS, &buffer);
+    }
+    if (r == 0) {
+        *ret_body_digest = digest_compute(key, buffer_data(&buffer), rest_size);
+        *ret_labels_digest = digest_compute(key, buffer_data(&buffer) + rest_size,
+                                            buffer_size(&buffer) - rest_size);
+    }
+    buffer_deinit(&buffer);
+    return r;
+}
+
+static int body_write_whole(Document *document, Secret **ret_body)
+{
+    Buffer buffer = BUFFER_INIT(BODY_BYTES_MAX);
+    int r;
+
+    r = body_write_part(document, BODY_ALL, &buffer);
+    if (r == 0)
+        r = secret_new_take(&buffer, ret_body);
+    buffer_deinit(&buffer);
+    return r;
+}
+
 int body_write(Document *document, const char *owner, const char *instance, const DigestKey *key,
                Secret **ret_body, Digest *ret_labels_digest, Digest *ret_body_digest)
 {
-    Buffer buffer = BUFFER_INIT(BODY_BYTES_MAX);
     Digest labels, rest;
     JsonValue *tags;
     int r;
 
-    r = body_digest_part(document, BODY_REST, key, &rest);
-    if (r != 0)
-        return r;
     tags = body_make_tags(document);
     r = tags ? body_add_tag(document, tags, owner, NULL) : -ENOMEM;
     if (r == 0)
         r = body_add_tag(document, tags, owner, instance);
     if (r == 0)
-        r = body_digest_part(document, BODY_LABELS, key, &labels);
-    if (r == 0)
-        r = body_write_part(document, BODY_ALL, &buffer);
+        r = body_digest(document, key, &labels, &rest);
     if (r == 0 && ret_body)
-        r = secret_new_take(&buffer, ret_body);
-    buffer_deinit(&buffer);
+        r = body_write_whole(document, ret_body);
     if (r != 0)
         return r;
     *ret_labels_digest = labels;
