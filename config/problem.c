@@ -108,15 +108,21 @@ static int problems_grow(Problems *problems)
     return 0;
 }
 
+/* Whether there is room for one more, where need be since another one goes. */
+static bool problems_make_room(Problems *problems, ProblemSeverity severity)
+{
+    if (problems->n_items < PROBLEMS_MAX)
+        return true;
+    problems->n_dropped++;
+    return severity == PROBLEM_ERROR && problems_drop_warning(problems);
+}
+
 /* Takes over what `problem` points at, also when there is no room for it. */
 static void problems_append(Problems *problems, Problem *problem)
 {
-    if (problems->n_items == PROBLEMS_MAX) {
-        problems->n_dropped++;
-        if (problem->severity == PROBLEM_WARNING || !problems_drop_warning(problems)) {
-            problem_deinit(problem);
-            return;
-        }
+    if (!problems_make_room(problems, problem->severity)) {
+        problem_deinit(problem);
+        return;
     }
     if (problems_grow(problems) < 0) {
         problems->is_out_of_memory = true;
@@ -139,6 +145,8 @@ static void problems_add_list(Problems *problems, Problem *problem, const char *
         problem->at = (JsonPosition){1, 1};
     if (problem->severity == PROBLEM_ERROR)
         problems->n_errors++;
+    if (!problems_make_room(problems, problem->severity))
+        return; /* before it costs anything: a hostile file may have as many as it has keys */
     if (problem_init(problem, file, format, arguments) < 0)
         problems->is_out_of_memory = true;
     else
