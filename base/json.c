@@ -30,7 +30,6 @@ typedef struct JsonFrame {
 
 typedef struct JsonReader {
     JsonText text;
-    bool has_positions;
     JsonHandler handler;
     void *userdata;
 
@@ -46,11 +45,9 @@ typedef struct JsonReader {
 
     const char *key; /* of the member whose value comes next */
     size_t key_size;
-    JsonPosition key_at;
+    size_t key_at;
 
     size_t token_end; /* offset behind the last token that yajl told of */
-    size_t scanned;   /* offset up to which `position` has counted */
-    JsonPosition position;
 
     JsonErrorRefusal refusal; /* why what yajl took is refused all the same */
     size_t refused_at;
@@ -122,24 +119,41 @@ static bool json_is_inside(const JsonReader *reader, const unsigned char *text)
 
 /* ---- positions ---- */
 
-/* The position of `offset`, which must not be before the last one asked for. */
-static JsonPosition json_locate(JsonReader *reader, size_t offset)
+JsonPosition json_locate(const char *text, size_t start, JsonPosition start_at, size_t offset)
 {
-    reader->position = json_text_locate(&reader->text, reader->scanned, reader->position, offset);
-    reader->scanned = offset;
-    return reader->position;
+    JsonPosition at = start_at;
+
+    assert(start <= offset);
+    for (size_t i = start; i < offset; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c == '\n') {
+            at.line++;
+            at.column = 1;
+        } else if ((c & 0xC0) != 0x80) { /* not inside a UTF-8 character */
+            at.column++;
+        }
+    }
+    return at;
 }
 
-/* Takes note of the token that yajl has just read. It begins behind the one before and what is between. */
-static JsonPosition json_locate_token(JsonReader *reader)
+/* Takes note of the token that yajl has just read, and returns where it ends. */
+static size_t json_take_token(JsonReader *reader)
 {
-    size_t before = reader->token_end, end = yajl_get_bytes_consumed(reader->yajl);
+    size_t end = yajl_get_bytes_consumed(reader->yajl);
 
     /* A number as the whole document ends with the blank that is read behind it. */
-    reader->token_end = end > before ? end : reader->text.size;
-    if (!reader->has_positions)
-        return (JsonPosition){};
-    return json_locate(reader, json_text_skip_between(&reader->text, before));
+    reader->token_end = end > reader->token_end ? end : reader->text.size;
+    return reader->token_end;
+}
+
+/* The same for a string of which yajl has made `string`; returns where its first quote is. */
+static size_t json_take_string(JsonReader *reader, const unsigned char *string)
+{
+    size_t end = json_take_token(reader);
+
+    return json_is_inside(reader, string) ? (size_t)((const char *)string - reader->text.bytes) - 1
+                                          : json_text_string_start(&reader->text, end);
 }
 
 /* What yajl took is refused, at `offset`; its callback then ends the reading. */
@@ -207,15 +221,11 @@ static const char *json_path(JsonReader *reader)
  * yajl lets pass what only looks like UTF-8, and makes something of half a pair; both would go on as
  * bytes that no other JSON parser takes. So the string that it has just read is looked at in the document.
  */
-static bool json_check_string(JsonReader *reader, const unsigned char *string, size_t size)
+static bool json_check_string(JsonReader *reader, size_t quote, bool is_decoded)
 {
     const JsonText *text = &reader->text;
-    bool is_decoded = !json_is_inside(reader, string);
-    size_t start, end, at;
+    size_t start = quote + 1, end = reader->token_end - 1, at;
 
-    start = is_decoded ? json_text_string_start(text, reader->token_end) + 1
-                       : (size_t)((const char *)string - text->bytes);
-    end = is_decoded ? reader->token_end - 1 : start + size;
     at = start + utf8_prefix(text->bytes + start, end - start);
     if (at < end) {
         json_refuse(reader, JSON_ERROR_BAD_UTF8, at);
@@ -242,56 +252,59 @@ static int json_emit(JsonReader *reader, JsonEvent *event)
         event->key_at = reader->key_at;
         reader->key = NULL;
         reader->key_size = 0;
-        reader->key_at = (JsonPosition){};
+        reader->key_at = 0;
     }
     if (reader->depth == 0 && event->kind != JSON_EVENT_OPEN)
         reader->is_root_read = true;
     return reader->handler(reader->userdata, event) == 0;
 }
 
-static int json_emit_value(JsonReader *reader, JsonEvent event)
+static int json_emit_value(JsonReader *reader, JsonEvent *event)
 {
-    event.kind = JSON_EVENT_VALUE;
+    event->kind = JSON_EVENT_VALUE;
     json_path_enter(reader);
-    return json_emit(reader, &event);
+    return json_emit(reader, event);
 }
 
 static int json_on_null(void *context)
 {
-    return json_emit_value(context,
-                           (JsonEvent){.type = JSON_NULL, .at = json_locate_token(context)});
+    JsonEvent event = {.type = JSON_NULL};
+
+    event.at = json_take_token(context) - strlen("null");
+    return json_emit_value(context, &event);
 }
 
 static int json_on_boolean(void *context, int value)
 {
     JsonEvent event = {.type = JSON_BOOLEAN, .boolean = value != 0};
 
-    event.at = json_locate_token(context);
-    return json_emit_value(context, event);
+    event.at = json_take_token(context) - strlen(value ? "true" : "false");
+    return json_emit_value(context, &event);
 }
 
 static int json_on_number(void *context, const char *digits, size_t size)
 {
     JsonEvent event = {.type = JSON_NUMBER, .text = digits, .size = size};
 
-    event.at = json_locate_token(context);
-    return json_emit_value(context, event);
+    event.at = json_take_token(context) - size;
+    return json_emit_value(context, &event);
 }
 
 static int json_on_string(void *context, const unsigned char *text, size_t size)
 {
     JsonEvent event = {.type = JSON_STRING, .text = (const char *)text, .size = size};
 
-    event.at = json_locate_token(context);
-    return json_check_string(context, text, size) && json_emit_value(context, event);
+    event.at = json_take_string(context, text);
+    return json_check_string(context, event.at, !json_is_inside(context, text)) &&
+           json_emit_value(context, &event);
 }
 
 static int json_open(JsonReader *reader, JsonType type)
 {
-    JsonEvent event = {.kind = JSON_EVENT_OPEN, .type = type, .at = json_locate_token(reader)};
+    JsonEvent event = {.kind = JSON_EVENT_OPEN, .type = type, .at = json_take_token(reader) - 1};
 
     if (reader->depth == JSON_DEPTH_MAX) {
-        json_refuse(reader, JSON_ERROR_TOO_DEEP, reader->token_end - 1);
+        json_refuse(reader, JSON_ERROR_TOO_DEEP, event.at);
         return 0;
     }
     json_path_enter(reader);
@@ -303,7 +316,7 @@ static int json_open(JsonReader *reader, JsonType type)
 
 static int json_close(JsonReader *reader, JsonType type)
 {
-    JsonEvent event = {.kind = JSON_EVENT_CLOSE, .type = type, .at = json_locate_token(reader)};
+    JsonEvent event = {.kind = JSON_EVENT_CLOSE, .type = type, .at = json_take_token(reader) - 1};
 
     assert(reader->depth > 0);
     reader->depth--;
@@ -334,12 +347,13 @@ static int json_on_end_array(void *context)
 static int json_on_key(void *context, const unsigned char *key, size_t size)
 {
     JsonReader *reader = context;
+    bool is_decoded = !json_is_inside(reader, key);
 
-    reader->key_at = json_locate_token(reader);
-    if (!json_check_string(reader, key, size))
+    reader->key_at = json_take_string(reader, key);
+    if (!json_check_string(reader, reader->key_at, is_decoded))
         return 0;
-    /* A key with an escape in it stands in yajl's decoding buffer, which the next string overwrites. */
-    if (!json_is_inside(reader, key)) {
+    /* It stands in yajl's decoding buffer, which the next string overwrites. */
+    if (is_decoded) {
         key = (unsigned char *)arena_strndup(&reader->arena, (const char *)key, size);
         if (!key)
             longjmp(reader->no_memory, 1);
@@ -438,10 +452,8 @@ int json_read(const char *text, size_t size, unsigned flags, JsonHandler handler
 {
     JsonReader reader = {
         .text = {text ? text : "", size, (flags & JSON_COMMENTS) != 0},
-        .has_positions = (flags & JSON_POSITIONS) != 0,
         .handler = handler,
         .userdata = userdata,
-        .position = {1, 1},
     };
     int r;
 

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * JSON reader: events with positions and paths, over yajl's callbacks.
+ * JSON reader: events with offsets and paths, over yajl's callbacks.
  *
  * The one way in which this project reads JSON. A caller gets each value as it
  * is read, with its path, and keeps what it wants: so an answer of many
@@ -45,6 +45,12 @@ typedef struct JsonPosition {
     unsigned column;
 } JsonPosition;
 
+/*
+ * The position of the byte at `offset` of `text`. Counting goes on from that at `start`, which is not behind it and is at
+ * `start_at`; the first byte is at 1:1.
+ */
+JsonPosition json_locate(const char *text, size_t start, JsonPosition start_at, size_t offset);
+
 typedef struct JsonError {
     JsonPosition at;
     char message[160]; /* one line, never holds text of the document beyond one character */
@@ -71,13 +77,13 @@ typedef struct JsonEvent {
     /* The key of a member, not NUL-terminated, else NULL. */
     const char *key;
     size_t key_size;
-    JsonPosition key_at;
+    size_t key_at;
 
     /* String: its bytes, valid UTF-8, may hold NULs; number: its digits. Not NUL-terminated. */
     const char *text;
     size_t size;
     bool boolean;
-    JsonPosition at; /* 0:0 without JSON_POSITIONS */
+    size_t at; /* offset in the text at which it begins; as that of the key, counted in bytes */
 } JsonEvent;
 
 /*
@@ -87,8 +93,7 @@ typedef struct JsonEvent {
 typedef int (*JsonHandler)(void *userdata, const JsonEvent *event);
 
 enum {
-    JSON_COMMENTS = 1 << 0,  /* allow // and slash-star comments */
-    JSON_POSITIONS = 1 << 1, /* fill in positions of events (errors always have theirs) */
+    JSON_COMMENTS = 1 << 0, /* allow // and slash-star comments */
 };
 
 /*

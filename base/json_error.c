@@ -193,5 +193,5 @@ void json_error_explain(const JsonErrorFacts *facts, JsonError *ret_error)
         words = lookalike->words;
     if (words)
         (void)snprintf(ret_error->message, sizeof(ret_error->message), "%s", words);
-    ret_error->at = json_text_locate(text, 0, (JsonPosition){1, 1}, offset);
+    ret_error->at = json_locate(text->bytes, 0, (JsonPosition){1, 1}, offset);
 }

@@ -129,19 +129,3 @@ size_t json_text_find_half_pair(const JsonText *text, size_t start, size_t end)
     }
     return end;
 }
-
-JsonPosition json_text_locate(const JsonText *text, size_t start, JsonPosition at, size_t offset)
-{
-    assert(start <= offset && offset <= text->size);
-    for (size_t i = start; i < offset; i++) {
-        unsigned char c = (unsigned char)text->bytes[i];
-
-        if (c == '\n') {
-            at.line++;
-            at.column = 1;
-        } else if ((c & 0xC0) != 0x80) { /* not inside a UTF-8 character */
-            at.column++;
-        }
-    }
-    return at;
-}

@@ -1,8 +1,7 @@
 #pragma once
 
 /*
- * The text of a JSON document as such: where its blanks, strings and words begin, and where in it an
- * offset is for who reads it.
+ * The text of a JSON document as such: where its blanks, strings and words begin.
  *
  * Internal to base/: base/json.c reads by yajl, which tells of a token only where it ends, and asks here
  * where it began. Pure functions on bytes, which hold nothing and of which none fails; the text need not
@@ -48,6 +47,3 @@ size_t json_text_word_start(const JsonText *text, size_t start, size_t end);
  * stands what a string holds, whose escapes were found to be whole.
  */
 size_t json_text_find_half_pair(const JsonText *text, size_t start, size_t end);
-
-/* The position of `offset`, when that of `start`, which is not behind it, is `at`. The first byte is at 1:1. */
-JsonPosition json_text_locate(const JsonText *text, size_t start, JsonPosition at, size_t offset);

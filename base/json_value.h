@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * JSON tree: a document in an arena, with the position of every key and value.
+ * JSON tree: a document in an arena, with the place of every key and value in its text.
  *
  * For configuration, requests and replies: documents that are small and are looked at more than once.
  * All nodes and strings belong to the arena that was passed in.
@@ -20,9 +20,9 @@ typedef struct JsonValue JsonValue;
 struct JsonValue {
     JsonType type;
     bool boolean;
-    JsonPosition at;     /* of the value */
-    JsonPosition key_at; /* of its key, when it is a member of an object */
-    const char *key;     /* NUL-terminated, NULL when it is no member */
+    size_t at;       /* offset of the value in the text, see json_locate() */
+    size_t key_at;   /* of its key, when it is a member of an object */
+    const char *key; /* NUL-terminated, NULL when it is no member */
     size_t key_size;
     const char *text; /* string or the digits of a number; NUL-terminated, a string may hold NULs */
     size_t size;

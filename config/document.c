@@ -8,8 +8,13 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 
-/* What an instance adds to its tree: each string once more, with its references replaced. */
-#define DOCUMENT_ARENA_EXTRA (2 * BODY_BYTES_MAX)
+/* Bytes from one position that is remembered to the next, and how many such there are in the largest file. */
+#define DOCUMENT_MARK_BYTES 512
+#define DOCUMENT_MARKS      (CONFIG_FILE_BYTES_MAX / DOCUMENT_MARK_BYTES)
+#define DOCUMENT_MARKS_SIZE (DOCUMENT_MARKS * sizeof(JsonPosition))
+
+/* What an instance adds to its tree: each string once more, with its references replaced; and the positions. */
+#define DOCUMENT_ARENA_EXTRA (2 * BODY_BYTES_MAX + DOCUMENT_MARKS_SIZE)
 
 #define DOCUMENT_PLACEHOLDER       "<INSERT_"
 #define DOCUMENT_PLACEHOLDER_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
@@ -32,6 +37,30 @@ const char *document_type_words(JsonType type)
     }
     assert(false);
     return NULL;
+}
+
+/* ---- positions ---- */
+
+/* Not from the start of the text each time: a hostile one may have as many problems as it has keys. */
+JsonPosition document_locate(Document *document, size_t offset)
+{
+    static const JsonPosition start_at = {1, 1};
+    const char *text = document->source->text;
+    size_t mark = offset / DOCUMENT_MARK_BYTES;
+
+    assert(offset <= document->source->size);
+    if (!document->marks) {
+        document->marks = arena_alloc(&document->arena, DOCUMENT_MARKS_SIZE);
+        if (!document->marks)
+            return json_locate(text, 0, start_at, offset); /* slower, but as right */
+        document->marks[document->n_marks++] = start_at;
+    }
+    if (mark >= DOCUMENT_MARKS)
+        mark = DOCUMENT_MARKS - 1; /* a text that is no file */
+    for (size_t n = document->n_marks; n <= mark; n = ++document->n_marks)
+        document->marks[n] = json_locate(text, (n - 1) * DOCUMENT_MARK_BYTES,
+                                         document->marks[n - 1], n * DOCUMENT_MARK_BYTES);
+    return json_locate(text, mark * DOCUMENT_MARK_BYTES, document->marks[mark], offset);
 }
 
 /* ---- placeholders ---- */
@@ -109,8 +138,10 @@ static int document_compare_members(const void *left, const void *right)
 static void document_report_duplicate(Document *document, const JsonValue *first,
                                       const JsonValue *second)
 {
+    JsonPosition first_at = document_locate(document, first->key_at);
+
     document_error(document, second->key_at, "duplicate key \"%.64s\": it stands already at %u:%u",
-                   second->key, first->key_at.line, first->key_at.column);
+                   second->key, first_at.line, first_at.column);
 }
 
 /* Nearly all objects: so few members that comparing each with those before it costs less than sorting them. */
@@ -192,12 +223,12 @@ int document_init(Document *ret_document, const DocumentSource *source, Problems
         return DOCUMENT_E_BROKEN;
     }
     arena_init(&document->arena, json_value_arena_max(source->size) + DOCUMENT_ARENA_EXTRA);
-    r = json_value_parse(&document->arena, source->text, source->size,
-                         JSON_COMMENTS | JSON_POSITIONS, &document->root, &error);
+    r = json_value_parse(&document->arena, source->text, source->size, JSON_COMMENTS,
+                         &document->root, &error);
     if (r < 0)
         return r;
     if (r == JSON_E_SYNTAX) {
-        document_error(document, error.at, "%s", error.message);
+        problems_add(problems, PROBLEM_ERROR, source->file, error.at, "%s", error.message);
         return DOCUMENT_E_BROKEN;
     }
     if (document->root->type != JSON_OBJECT) {

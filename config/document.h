@@ -35,6 +35,10 @@ typedef struct Document {
     Problems *problems; /* of this file; borrowed */
     Arena arena;        /* holds the tree, and may take what is made of it */
     JsonValue *root;    /* an object */
+
+    /* What document_locate() has counted so far: positions at equal distances from the start on; in the arena. */
+    JsonPosition *marks;
+    size_t n_marks;
 } Document;
 
 /*
@@ -46,16 +50,19 @@ int document_init(Document *ret_document, const DocumentSource *source, Problems
 /* Wipes all that was read. Fine on a zeroed struct. */
 void document_deinit(Document *document);
 
-/* A problem of `document` at `position`. */
-#define document_error(document, position, ...)                                                    \
-    problems_add((document)->problems, PROBLEM_ERROR, (document)->source->file, (position),        \
-                 __VA_ARGS__)
-#define document_error_of(document, trouble, position, ...)                                        \
+/* The line and column of what is at `offset` in the text; 1:1 for 0, which stands for the whole file as well. */
+JsonPosition document_locate(Document *document, size_t offset);
+
+/* A problem of `document` at `offset`. */
+#define document_error(document, offset, ...)                                                      \
+    problems_add((document)->problems, PROBLEM_ERROR, (document)->source->file,                    \
+                 document_locate((document), (offset)), __VA_ARGS__)
+#define document_error_of(document, trouble, offset, ...)                                          \
     problems_add_of((document)->problems, PROBLEM_ERROR, (trouble), (document)->source->file,      \
-                    (position), __VA_ARGS__)
-#define document_warning(document, position, ...)                                                  \
-    problems_add((document)->problems, PROBLEM_WARNING, (document)->source->file, (position),      \
-                 __VA_ARGS__)
+                    document_locate((document), (offset)), __VA_ARGS__)
+#define document_warning(document, offset, ...)                                                    \
+    problems_add((document)->problems, PROBLEM_WARNING, (document)->source->file,                  \
+                 document_locate((document), (offset)), __VA_ARGS__)
 
 /* Whether a placeholder is left in the string `value`: it has its problem, and need not be looked at further. */
 bool document_has_placeholder(const JsonValue *value);

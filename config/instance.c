@@ -250,7 +250,7 @@ static void instance_list_accounts(const InstanceContext *context, char *ret_lis
 static void instance_report_no_account(Document *document, const InstanceContext *context,
                                        const JsonValue *value)
 {
-    JsonPosition at = value ? value->at : (JsonPosition){1, 1};
+    size_t at = value ? value->at : 0;
     const char *which = value ? "there is no such account"
                               : "there is no account \"" INSTANCE_DEFAULT_ACCOUNT
                                 "\", which is used when \"" BODY_OUR_KEY ".account\" is not set";

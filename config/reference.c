@@ -18,7 +18,7 @@
 /* One string on its way through. */
 typedef struct ReferenceScan {
     Document *document;
-    JsonPosition at;
+    size_t at;
     bool is_secret;
     bool is_reference;
     bool is_broken;
@@ -211,8 +211,8 @@ static int reference_scan_dollar(ReferenceScan *scan, const char *text, const ch
     return inside ? reference_replace(scan, inside) : -ENOMEM;
 }
 
-int reference_expand(Document *document, JsonPosition at, const char *text, size_t size,
-                     bool is_secret, Buffer *expanded, bool *ret_is_reference)
+int reference_expand(Document *document, size_t at, const char *text, size_t size, bool is_secret,
+                     Buffer *expanded, bool *ret_is_reference)
 {
     ReferenceScan scan = {
         .document = document,

@@ -24,9 +24,9 @@ enum {
 };
 
 /*
- * Appends `text` to `expanded` with its references replaced. `at` is where problems stand. With `is_secret`,
- * a ${file:…} that everyone may read is warned of. *ret_is_reference: whether it holds one, readable or not.
- * 0, REFERENCE_E_BROKEN or -ENOMEM.
+ * Appends `text` to `expanded` with its references replaced. `at` is where in the document problems stand. With
+ * `is_secret`, a ${file:…} that everyone may read is warned of. *ret_is_reference: whether it holds one, readable
+ * or not. 0, REFERENCE_E_BROKEN or -ENOMEM.
  */
-int reference_expand(Document *document, JsonPosition at, const char *text, size_t size,
-                     bool is_secret, Buffer *expanded, bool *ret_is_reference);
+int reference_expand(Document *document, size_t at, const char *text, size_t size, bool is_secret,
+                     Buffer *expanded, bool *ret_is_reference);

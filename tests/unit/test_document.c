@@ -153,12 +153,71 @@ static void test_hostile_duplicates(void **state)
     problems_deinit(&problems);
 }
 
+/* Asked in any order, positions are what counting from the start makes them; also beyond what a file may be. */
+static void test_locate(void **state)
+{
+    static const char piece[] =
+        "é€😀\n\t{}\"x"; /* of a length that puts the marks into characters as well */
+    enum { SIZE = CONFIG_FILE_BYTES_MAX + 10000 };
+    static const size_t steps[] = {SIZE - 1009, 1009, 100003};
+    _cleanup_(freep) char *text = malloc(SIZE);
+    DocumentSource source = {.name = "f", .file = "f", .text = text, .size = SIZE};
+
+    (void)state;
+    assert_non_null(text);
+    for (size_t i = 0; i < SIZE; i++)
+        text[i] = piece[i % strlen(piece)];
+    for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
+        /* Also without memory for it. */
+        Document document = {.source = &source, .arena = ARENA_INIT(i < 2 ? 100000 : 0)};
+        size_t offset = i == 0 ? SIZE : 0;
+
+        for (int n = 0; n < 300; n++) {
+            JsonPosition at = document_locate(&document, offset);
+            JsonPosition expected = json_locate(text, 0, (JsonPosition){1, 1}, offset);
+
+            assert_int_equal(at.line, expected.line);
+            assert_int_equal(at.column, expected.column);
+            offset = (offset + steps[i]) % SIZE;
+        }
+        document_deinit(&document);
+    }
+}
+
+/* Pairs of one key each, whose first ones stand ever nearer to the start, at the end of the largest file. */
+static void test_hostile_positions(void **state)
+{
+    enum { N = 10000, SIZE = CONFIG_FILE_BYTES_MAX };
+    _cleanup_(freep) char *text = malloc(SIZE + 1);
+    DocumentSource source = {.name = "f", .file = "f", .text = text, .size = SIZE};
+    Problems problems = {};
+    Document document;
+    char *end = text + SIZE - 2 * N * strlen("\"00000\":0,");
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, ' ', SIZE);
+    text[0] = '{';
+    for (int i = 0; i < 2 * N; i++)
+        end += sprintf(end, "\"%05d\":0,", i < N ? N - i : i - N + 1);
+    end[-1] = '}';
+    assert_int_equal(document_init(&document, &source, &problems), 0);
+    assert_int_equal(problems.n_errors, N);
+    assert_int_equal(problems.items[0].at.line, 1);
+    assert_int_equal(problems.items[0].at.column, SIZE - N * strlen("\"00000\":0,") + 1);
+    assert_string_equal(problems.items[0].message,
+                        "duplicate key \"00001\": it stands already at 1:162135");
+    document_deinit(&document);
+    problems_deinit(&problems);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shape),      cmocka_unit_test(test_syntax),
         cmocka_unit_test(test_duplicates), cmocka_unit_test(test_placeholders),
         cmocka_unit_test(test_largest),    cmocka_unit_test(test_hostile_duplicates),
+        cmocka_unit_test(test_locate),     cmocka_unit_test(test_hostile_positions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -348,7 +348,7 @@ static void test_depth(void **state)
 
     /* A value may stand in the deepest, and siblings go no deeper. */
     make_nested(text, sizeof(text), JSON_DEPTH_MAX, "1,2");
-    assert_int_equal(trace_read(&trace, text, strlen(text), JSON_POSITIONS, NULL), 0);
+    assert_int_equal(trace_read(&trace, text, strlen(text), TRACE_POSITIONS, NULL), 0);
     buffer_deinit(&trace.text);
     trace_assert_error("\n[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[{\"a\":1}", 2, 33, "nested deeper");
 }

@@ -27,7 +27,7 @@ static void test_positions(void **state)
                                "}\n";
 
     (void)state;
-    trace_assert_events_of(text, strlen(text), JSON_POSITIONS,
+    trace_assert_events_of(text, strlen(text), TRACE_POSITIONS,
                            "{ @2:2\n"
                            "a: /a = 1 @2:9 key 2:3\n"
                            "é😀: /é😀 = \"€\" @3:7 key 3:2\n"
@@ -38,8 +38,40 @@ static void test_positions(void **state)
                            "/c/[] } @4:13\n"
                            "/c ] @4:15\n"
                            "} @5:1\n");
-    trace_assert_events_of("\n 12", 4, JSON_POSITIONS, "= 12 @2:2\n");
-    trace_assert_events_of("12 ", 3, JSON_POSITIONS, "= 12 @1:1\n");
+    trace_assert_events_of("\n 12", 4, TRACE_POSITIONS, "= 12 @2:2\n");
+    trace_assert_events_of("12 ", 3, TRACE_POSITIONS, "= 12 @1:1\n");
+}
+
+/* Each kind of value, with nothing between and with blanks; strings in which there are quotes and backslashes. */
+static void test_positions_of_kinds(void **state)
+{
+    static const char array[] = "[null,false ,\"\",\"\\\"\" , \"\\\\\",-1.5e3\n,0,true,[],{}]";
+    static const char object[] = "{\"\\\"\" :\"\", \"\":null,\"\\\\\\\"\":\"[\\u005d\"}";
+
+    (void)state;
+    trace_assert_events_of(array, strlen(array), TRACE_POSITIONS,
+                           "[ @1:1\n"
+                           "/[] = null @1:2\n"
+                           "/[] = false @1:7\n"
+                           "/[] = \"\" @1:14\n"
+                           "/[] = \"\"\" @1:17\n"
+                           "/[] = \"\\\" @1:24\n"
+                           "/[] = -1.5e3 @1:29\n"
+                           "/[] = 0 @2:2\n"
+                           "/[] = true @2:4\n"
+                           "/[] [ @2:9\n"
+                           "/[] ] @2:10\n"
+                           "/[] { @2:12\n"
+                           "/[] } @2:13\n"
+                           "] @2:14\n");
+    trace_assert_events_of(object, strlen(object), TRACE_POSITIONS,
+                           "{ @1:1\n"
+                           "\": /\" = \"\" @1:8 key 1:2\n"
+                           ": / = null @1:15 key 1:12\n"
+                           "\\\": /\\\" = \"[]\" @1:27 key 1:20\n"
+                           "} @1:36\n");
+    trace_assert_events_of(" true", 5, TRACE_POSITIONS, "= true @1:2\n");
+    trace_assert_events_of("-0.5", 4, TRACE_POSITIONS, "= -0.5 @1:1\n");
 }
 
 static void test_positions_after_comments(void **state)
@@ -52,7 +84,7 @@ static void test_positions_after_comments(void **state)
                                "// no end of line";
 
     (void)state;
-    trace_assert_events_of(text, strlen(text), JSON_COMMENTS | JSON_POSITIONS,
+    trace_assert_events_of(text, strlen(text), JSON_COMMENTS | TRACE_POSITIONS,
                            "{ @3:13\n"
                            "a: /a = 1 @4:26 key 4:5\n"
                            "b: /b = \"// no /* comment\" @5:6 key 5:1\n"
@@ -251,8 +283,8 @@ static const char sample[] = "{\"id\": 1234, \"n\\u0061me\": \"é\\n\", \"token\
  */
 static void test_prefixes(void **state)
 {
-    static const unsigned flags[] = {0, JSON_COMMENTS, JSON_POSITIONS,
-                                     JSON_COMMENTS | JSON_POSITIONS};
+    static const unsigned flags[] = {0, JSON_COMMENTS, TRACE_POSITIONS,
+                                     JSON_COMMENTS | TRACE_POSITIONS};
 
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(flags); i++) {
@@ -336,7 +368,7 @@ static void test_instance_file(void **state)
     (void)state;
     assert_int_equal(file_read(AT_FDCWD, "tests/data/instance.json", &text, NULL), 0);
     assert_int_equal(trace_read(&trace, buffer_data(&text), buffer_size(&text),
-                                JSON_COMMENTS | JSON_POSITIONS, NULL),
+                                JSON_COMMENTS | TRACE_POSITIONS, NULL),
                      0);
     assert_non_null(
         strstr(buffer_data(&trace.text), "key: /element/key = \"jira\" @3:12 key 3:5\n"));
@@ -349,6 +381,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_positions_of_kinds),
         cmocka_unit_test(test_positions_after_comments),
         cmocka_unit_test(test_error_positions),
         cmocka_unit_test(test_trailing_garbage),

@@ -49,6 +49,13 @@ static void trace_value(Trace *trace, const JsonEvent *event)
     }
 }
 
+static void trace_position(Trace *trace, const char *word, size_t offset)
+{
+    JsonPosition at = json_locate(trace->source, 0, (JsonPosition){1, 1}, offset);
+
+    assert_int_equal(buffer_printf(&trace->text, "%s%u:%u", word, at.line, at.column), 0);
+}
+
 static int trace_event(void *userdata, const JsonEvent *event)
 {
     Trace *trace = userdata;
@@ -75,12 +82,10 @@ static int trace_event(void *userdata, const JsonEvent *event)
         trace_value(trace, event);
         break;
     }
-    if (event->at.line != 0)
-        assert_int_equal(buffer_printf(&trace->text, " @%u:%u", event->at.line, event->at.column),
-                         0);
-    if (event->key_at.line != 0)
-        assert_int_equal(
-            buffer_printf(&trace->text, " key %u:%u", event->key_at.line, event->key_at.column), 0);
+    if (trace->source)
+        trace_position(trace, " @", event->at);
+    if (trace->source && event->key)
+        trace_position(trace, " key ", event->key_at);
     trace_word(trace, "\n");
     trace->n_events++;
     return trace->n_events == trace->stop_at ? 1 : 0;
@@ -97,8 +102,10 @@ int trace_read(Trace *trace, const char *text, size_t size, unsigned flags, Json
     assert_non_null(copy);
     if (size > 0)
         memcpy(copy, text, size);
+    if (flags & TRACE_POSITIONS)
+        trace->source = copy;
     memset(&error, 0x55, sizeof(error));
-    r = json_read(copy, size, flags, trace_event, trace, &error);
+    r = json_read(copy, size, flags & ~TRACE_POSITIONS, trace_event, trace, &error);
     assert_int_equal(buffer_append(&trace->text, "", 1), 0);
     if (r == JSON_E_SYNTAX) {
         /* One line of words, at a place in the document. */
@@ -141,21 +148,16 @@ void trace_assert_events(const char *text, const char *expected)
 void trace_assert_error_of(const char *text, size_t size, unsigned flags, unsigned line,
                            unsigned column, const char *words)
 {
-    static const unsigned positions[] = {0, JSON_POSITIONS};
     JsonError error = {};
+    Trace trace = {};
 
-    for (size_t i = 0; i < N_ELEMENTS(positions); i++) {
-        Trace trace = {};
-
-        assert_int_equal(trace_read(&trace, text, size, flags | positions[i], &error),
-                         JSON_E_SYNTAX);
-        if (error.at.line != line || error.at.column != column || !strstr(error.message, words))
-            fail_msg("\"%s\": %u:%u: %s; expected %u:%u: %s", text, error.at.line, error.at.column,
-                     error.message, line, column, words);
-        buffer_deinit(&trace.text);
-        /* Nobody has to want to know why. */
-        assert_int_equal(json_read(text, size, flags, trace_ignore, NULL, NULL), JSON_E_SYNTAX);
-    }
+    assert_int_equal(trace_read(&trace, text, size, flags, &error), JSON_E_SYNTAX);
+    if (error.at.line != line || error.at.column != column || !strstr(error.message, words))
+        fail_msg("\"%s\": %u:%u: %s; expected %u:%u: %s", text, error.at.line, error.at.column,
+                 error.message, line, column, words);
+    buffer_deinit(&trace.text);
+    /* Nobody has to want to know why. */
+    assert_int_equal(json_read(text, size, flags, trace_ignore, NULL, NULL), JSON_E_SYNTAX);
 }
 
 void trace_assert_error(const char *text, unsigned line, unsigned column, const char *words)

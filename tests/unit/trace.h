@@ -7,8 +7,8 @@
  *     PATH }          closes, likewise ]
  *     PATH = VALUE    null, true, 12, "text" (bytes as they are, NUL as \0)
  *
- * with "KEY: " before it where there is a key and " @LINE:COLUMN" (and " key LINE:COLUMN") behind it where there are
- * positions. A path that is NULL is "?".
+ * with "KEY: " before it where there is a key and, with TRACE_POSITIONS, " @LINE:COLUMN" (and " key LINE:COLUMN")
+ * behind it. A path that is NULL is "?".
  */
 
 #include <stddef.h>
@@ -16,8 +16,12 @@
 #include "base/buffer.h"
 #include "base/json.h"
 
+/* A flag of trace_read() and trace_assert_*_of(), beside those of json_read(). */
+#define TRACE_POSITIONS (1U << 16)
+
 typedef struct Trace {
     Buffer text;
+    const char *source; /* what is read, when positions are to be told */
     unsigned depth;
     size_t n_events;
     size_t stop_at; /* the event whose handler says no, from 1; 0: none */
