@@ -70,6 +70,9 @@ static const char *document_find_placeholder(const char *text, size_t size, size
 {
     const char *end = text + size;
 
+    /* In nearly all strings there is none, and memmem(3) prepares its search each time. */
+    if (!memchr(text, *DOCUMENT_PLACEHOLDER, size))
+        return NULL;
     while ((text = memmem(text, (size_t)(end - text), DOCUMENT_PLACEHOLDER,
                           strlen(DOCUMENT_PLACEHOLDER)))) {
         const char *name = text + strlen(DOCUMENT_PLACEHOLDER);
