@@ -147,8 +147,8 @@ static bool instance_is_access_key(const JsonValue *member)
     static const char *const keys[] = {"allow", "allow-authorization", "on-remove"};
 
     for (size_t i = 0; i < N_ELEMENTS(keys); i++)
-        if (strcasecmp(member->key, keys[i]) == 0)
-            return true;
+        if ((member->key[0] | 0x20) == keys[i][0] && strcasecmp(member->key, keys[i]) == 0)
+            return true; /* the first letter tells nearly all others */
     return false;
 }
 
@@ -178,16 +178,16 @@ static void instance_check_misplaced(Document *document, const JsonValue *object
 
 static bool instance_looks_like_ours(const JsonValue *member)
 {
-    size_t ours = strlen(BODY_OUR_KEY), size = member->key_size, distance;
+    size_t ours = strlen(BODY_OUR_KEY), size = member->key_size;
 
     if (strcmp(member->key, BODY_OUR_KEY) == 0)
         return false;
     if (size > ours + INSTANCE_SLIPS_MAX || size + INSTANCE_SLIPS_MAX < ours)
         return false; /* they are further apart than that, whatever stands in them */
-    distance = schema_distance(member->key, member->key_size, BODY_OUR_KEY, strlen(BODY_OUR_KEY));
-    return strcasecmp(member->key, BODY_OUR_KEY) == 0 ||
-           (distance <= INSTANCE_SLIPS_MAX &&
-            (instance_has_our_keys(member) || instance_has_access_key(member)));
+    if (strcasecmp(member->key, BODY_OUR_KEY) == 0)
+        return true;
+    return (instance_has_our_keys(member) || instance_has_access_key(member)) &&
+           schema_distance(member->key, size, BODY_OUR_KEY, ours) <= INSTANCE_SLIPS_MAX;
 }
 
 /*
@@ -211,6 +211,8 @@ static bool instance_is_silent(const Document *document)
 {
     const JsonValue *ours = json_value_find(document->root, BODY_OUR_KEY);
 
+    if (json_value_find(ours, "allow"))
+        return false;
     /* What is wrong so far is wrong with the file as such, or with `elementd`: who knows what it was to say. */
     if (document->problems->n_errors > 0)
         return false;
@@ -224,7 +226,7 @@ static bool instance_is_silent(const Document *document)
     JSON_VALUE_FOREACH(member, ours)
         if (!schema_knows(&instance_schema, member))
             return false;
-    return !json_value_find(ours, "allow");
+    return true;
 }
 
 /* ---- the account ---- */

@@ -191,6 +191,8 @@ static void test_misspelled(void **state)
          "i.json:1:30: \"allow\" belongs into \"elementd\"\n"},
         {"{" PARSED_ELEMENT ", \"Allow-Authorization\": []}",
          "i.json:1:30: \"Allow-Authorization\" belongs into \"elementd\"\n"},
+        {"{" PARSED_ELEMENT ", \"ON-Remove\": \"keep\"}",
+         "i.json:1:30: \"ON-Remove\" belongs into \"elementd\"\n"},
         {"{\"element\": {\"key\": \"jira\", \"elementd\": {\"allow\": []}}}",
          "i.json:1:29: \"elementd\" belongs to the top of the file\n"},
     };
