@@ -30,6 +30,7 @@ typedef struct JsonFrame {
 
 typedef struct JsonReader {
     JsonText text;
+    bool has_paths;
     JsonHandler handler;
     void *userdata;
 
@@ -194,6 +195,8 @@ static void json_path_append_key(JsonReader *reader, const char *key, size_t siz
 /* Sets the path of the value that begins now, from its container. */
 static void json_path_enter(JsonReader *reader)
 {
+    if (!reader->has_paths)
+        return;
     if (reader->depth == 0) {
         reader->path_size = 0;
     } else {
@@ -209,7 +212,7 @@ static void json_path_enter(JsonReader *reader)
 
 static const char *json_path(JsonReader *reader)
 {
-    if (reader->path_size > JSON_PATH_BYTES_MAX)
+    if (!reader->has_paths || reader->path_size > JSON_PATH_BYTES_MAX)
         return NULL;
     reader->path[reader->path_size] = '\0';
     return reader->path;
@@ -452,6 +455,7 @@ int json_read(const char *text, size_t size, unsigned flags, JsonHandler handler
 {
     JsonReader reader = {
         .text = {text ? text : "", size, (flags & JSON_COMMENTS) != 0},
+        .has_paths = (flags & JSON_NO_PATHS) == 0,
         .handler = handler,
         .userdata = userdata,
     };

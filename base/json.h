@@ -70,7 +70,7 @@ typedef struct JsonEvent {
     /*
      * Path from the document: "" itself, "/key" a member, "/[]" any element of an array. In keys "~",
      * "/" and "[" stand as "~0", "~1" (RFC 6901) and "~2". NULL below a path that is too long for any
-     * that a caller could look for, and below a key that holds a NUL.
+     * that a caller could look for, and below a key that holds a NUL. Always NULL with JSON_NO_PATHS.
      */
     const char *path;
 
@@ -94,6 +94,7 @@ typedef int (*JsonHandler)(void *userdata, const JsonEvent *event);
 
 enum {
     JSON_COMMENTS = 1 << 0, /* allow // and slash-star comments */
+    JSON_NO_PATHS = 1 << 1, /* all paths are NULL: for who does not look at them */
 };
 
 /*

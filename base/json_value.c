@@ -91,7 +91,7 @@ int json_value_parse(Arena *arena, const char *text, size_t size, unsigned flags
     JsonBuilder builder = {.arena = arena};
     int r;
 
-    r = json_read(text, size, flags, json_value_on_event, &builder, ret_error);
+    r = json_read(text, size, flags | JSON_NO_PATHS, json_value_on_event, &builder, ret_error);
     if (r == JSON_E_STOPPED) {
         assert(builder.is_out_of_memory);
         return -ENOMEM;

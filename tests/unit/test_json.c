@@ -353,6 +353,24 @@ static void test_depth(void **state)
     trace_assert_error("\n[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[{\"a\":1}", 2, 33, "nested deeper");
 }
 
+/* Who does not look at paths gets none, and all else as ever. */
+static void test_no_paths(void **state)
+{
+    static const char text[] = "{\"a\":[1,{\"b\":null}],\"c\":\"d\"}";
+
+    (void)state;
+    trace_assert_events_of(text, strlen(text), JSON_NO_PATHS,
+                           "? {\n"
+                           "a: ? [\n"
+                           "? = 1\n"
+                           "? {\n"
+                           "b: ? = null\n"
+                           "? }\n"
+                           "? ]\n"
+                           "c: ? = \"d\"\n"
+                           "? }\n");
+}
+
 static void test_stop(void **state)
 {
     static const char text[] = "{\"a\":[1,{\"b\":null}]}";
@@ -452,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_key_with_nul),
         cmocka_unit_test(test_long_paths),
         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_no_paths),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_int64),
     };
