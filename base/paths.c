@@ -74,9 +74,16 @@ void paths_deinit(Paths *paths)
     *paths = (Paths){};
 }
 
+/* Not by asprintf(3), which takes longer than all else of finding a file. */
 char *paths_join(const char *directory, const char *name)
 {
-    char *path;
+    size_t directory_size = strlen(directory), name_size = strlen(name);
+    char *path = malloc(directory_size + 1 + name_size + 1), *end;
 
-    return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
+    if (!path)
+        return NULL;
+    end = mempcpy(path, directory, directory_size);
+    *end++ = '/';
+    memcpy(end, name, name_size + 1);
+    return path;
 }
