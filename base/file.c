@@ -10,12 +10,12 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-/* Read at a time: larger than nearly all files that are read. */
+/* Read at a time where nobody knows how much there is. */
 #define FILE_READ_SIZE 4096
 
 static int file_read_all(int fd, size_t expected, Buffer *buffer)
 {
-    size_t piece = expected < FILE_READ_SIZE ? FILE_READ_SIZE : expected + 1;
+    size_t piece = expected > 0 ? expected + 1 : FILE_READ_SIZE;
     size_t before = buffer_size(buffer);
 
     for (;;) {
