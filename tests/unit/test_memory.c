@@ -1,6 +1,6 @@
 /*
  * What base/ does when there is no memory, and what it leaves in the memory that it gives back; the same of the bodies of
- * instances; that a reload for which there is no memory changes nothing; and that a creation goes on after a want of it.
+ * instances; that a worker begins nothing without it, and a reload changes nothing; and that a creation goes on after a want of it.
  *
  * This program has a malloc() of its own, in front of glibc's, that can fail at the n-th call from now on,
  * count what is not yet freed, and look for a marker in what is freed. Each operation below runs with the
@@ -39,6 +39,7 @@
 #include "daemon/bodies.h"
 #include "daemon/engine.h"
 #include "daemon/reconcile.h"
+#include "daemon/worker.h"
 #include "systemd/log.h"
 #include "tests/unit/declared.h"
 #include "tests/unit/filled.h"
@@ -454,6 +455,50 @@ static int run_wish(void)
     return sent.has_body ? 0 : -ENOMEM;
 }
 
+static void on_work_next(void *userdata)
+{
+    (void)userdata;
+}
+
+static void on_work(void *job)
+{
+    *(char *)job = 1;
+}
+
+static void on_work_done(void *userdata, void *job)
+{
+    *(bool *)userdata = *(const char *)job == 1;
+}
+
+/* A job that could not be begun is ours. */
+static int run_work(void)
+{
+    static const WorkerOperations operations = {
+        .next = on_work_next,
+        .run = on_work,
+        .done = on_work_done,
+        .free = free,
+    };
+    _cleanup_(worker_freep) Worker *worker = NULL;
+    _cleanup_(freep) char *job = NULL;
+    bool is_done = false;
+    int r;
+
+    r = worker_new(sent.base, &operations, &is_done, &worker);
+    if (r < 0)
+        return r;
+    job = calloc(1, 1);
+    if (!job)
+        return -ENOMEM;
+    r = worker_begin(worker, job);
+    if (r < 0)
+        return r;
+    TAKE_PTR(job);
+    while (!is_done)
+        (void)event_base_loop(sent.base, EVLOOP_ONCE);
+    return 0;
+}
+
 static int run_body(void)
 {
     char *problem = NULL;
@@ -524,6 +569,7 @@ static void test_failing_bodies(void **state)
     (void)state;
     if (!heap_is_ours())
         skip_heap();
+    assert_survives(run_work);
     assert_survives_but(run_body, true);
     assert_survives_but(run_broken_body, true);
     for (sent.part = BODIES_ALL; sent.part <= BODIES_LABELS; sent.part++)
