@@ -1,21 +1,14 @@
 #include "daemon/loader.h"
 
-#include <assert.h>
-#include <fcntl.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <time.h>
 
 #include "base/error.h"
-#include "base/thread.h"
+#include "daemon/worker.h"
 
-/* One load. The thread's until it says so through `done_fd`, and then the loop's. */
+/* One load. */
 typedef struct LoaderJob {
     Paths paths;
     DigestKey key;
-    int done_fd;
-    atomic_bool is_done;
     Config *config;
     int error;
 } LoaderJob;
@@ -25,42 +18,30 @@ struct Loader {
     DigestKey key;
     const LoaderOperations *operations;
     void *userdata;
-    int done_fd;         /* eventfd: the thread to the loop */
-    struct event *event; /* on it */
-    struct event *
-        again; /* begins the next load from the loop, so that nobody is called from loader_start() */
-    LoaderJob *job;   /* NULL: none is under way */
-    pthread_t thread; /* of `job`, or of the last one, which may not have come to its end yet */
-    bool has_thread;
+    Worker *worker;
     uint64_t n_asked; /* number of the last load that was asked for */
     uint64_t n_begun; /* asked for when the load under way, or the last one, began */
 };
 
-static LoaderJob *loader_job_free(LoaderJob *job)
+static void loader_job_free(void *argument)
 {
+    LoaderJob *job = argument;
+
     if (!job)
-        return NULL;
+        return;
     paths_deinit(&job->paths);
     config_unref(job->config);
     explicit_bzero(&job->key, sizeof(job->key));
-    closep(&job->done_fd);
     free(job);
-    return NULL;
 }
 
 DEFINE_FREEP(LoaderJob, loader_job_free)
 
-static void *loader_run(void *argument)
+static void loader_run(void *argument)
 {
-    static const uint64_t one = 1;
     LoaderJob *job = argument;
 
-    thread_stand_back();
     job->error = config_load(&job->paths, &job->key, &job->config);
-    atomic_store(&job->is_done, true);
-    if (write(job->done_fd, &one, sizeof(one)) < 0)
-        assert(errno == EAGAIN); /* it counts to 2^64 - 2 */
-    return NULL;
 }
 
 /* 0 or -errno. */
@@ -72,28 +53,22 @@ static int loader_begin(Loader *loader)
     if (!job)
         return -ENOMEM;
     job->key = loader->key;
-    /* A descriptor of its own: after a load that hung, another file may have the loader's number. */
-    job->done_fd = fcntl(loader->done_fd, F_DUPFD_CLOEXEC, 0);
-    if (job->done_fd < 0)
-        return error_errno();
     r = paths_copy(&loader->paths, &job->paths);
     if (r < 0)
         return r;
-    if (loader->has_thread)
-        thread_leave(loader->thread);
-    r = thread_start(&loader->thread, loader_run, job);
-    loader->has_thread = r == 0;
+    r = worker_begin(loader->worker, job);
     if (r < 0)
         return r;
-    loader->job = TAKE_PTR(job);
+    TAKE_PTR(job);
     return 0;
 }
 
-static void loader_advance(Loader *loader)
+static void loader_on_next(void *userdata)
 {
+    Loader *loader = userdata;
     int r;
 
-    if (loader->job || loader->n_begun == loader->n_asked)
+    if (loader->n_begun == loader->n_asked)
         return;
     loader->n_begun = loader->n_asked;
     loader->operations->begun(loader->userdata);
@@ -102,88 +77,55 @@ static void loader_advance(Loader *loader)
         loader->operations->done(loader->userdata, loader->n_begun, NULL, r);
 }
 
-static void loader_on_done(evutil_socket_t fd, short what, void *userdata)
+static void loader_on_done(void *userdata, void *argument)
 {
-    _cleanup_(loader_job_freep) LoaderJob *job = NULL;
     Loader *loader = userdata;
-    uint64_t count;
+    const LoaderJob *job = argument;
 
-    (void)what;
-    (void)!read(fd, &count, sizeof(count));
-    if (!loader->job || !atomic_load(&loader->job->is_done))
-        return;
-    job = TAKE_PTR(loader->job);
     loader->operations->done(loader->userdata, loader->n_begun, job->config, job->error);
-    loader_advance(loader);
-}
-
-static void loader_on_again(evutil_socket_t fd, short what, void *userdata)
-{
-    (void)fd;
-    (void)what;
-    loader_advance(userdata);
+    loader_on_next(loader);
 }
 
 uint64_t loader_start(Loader *loader)
 {
     if (loader->n_asked == loader->n_begun)
         loader->n_asked++;
-    event_active(loader->again, EV_TIMEOUT, 0);
+    worker_wake(loader->worker);
     return loader->n_asked;
 }
 
 int loader_new(const Paths *paths, const DigestKey *key, struct event_base *base,
                const LoaderOperations *operations, void *userdata, Loader **ret_loader)
 {
+    static const WorkerOperations work = {
+        .next = loader_on_next,
+        .run = loader_run,
+        .done = loader_on_done,
+        .free = loader_job_free,
+    };
     _cleanup_(loader_freep) Loader *loader = calloc(1, sizeof(*loader));
     int r;
 
     if (!loader)
         return -ENOMEM;
-    loader->done_fd = -1;
     loader->key = *key;
     loader->operations = operations;
     loader->userdata = userdata;
     r = paths_copy(paths, &loader->paths);
     if (r < 0)
         return r;
-    loader->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (loader->done_fd < 0)
-        return error_errno();
-    loader->event = event_new(base, loader->done_fd, EV_READ | EV_PERSIST, loader_on_done, loader);
-    loader->again = event_new(base, -1, 0, loader_on_again, loader);
-    if (!loader->event || !loader->again || event_add(loader->event, NULL) < 0)
-        return -ENOMEM;
+    r = worker_new(base, &work, loader, &loader->worker);
+    if (r < 0)
+        return r;
     *ret_loader = TAKE_PTR(loader);
     return 0;
-}
-
-/* Joins the last thread, or gives it up: then the job that it may still have is its own for good. */
-static void loader_end_job(Loader *loader)
-{
-    struct timespec until;
-
-    if (!loader->has_thread)
-        return;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += LOADER_PATIENCE_USEC / USEC_PER_SEC;
-    if (pthread_clockjoin_np(loader->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
-        loader_job_free(loader->job);
-    else
-        (void)pthread_detach(loader->thread);
-    loader->job = NULL;
 }
 
 Loader *loader_free(Loader *loader)
 {
     if (!loader)
         return NULL;
-    loader_end_job(loader);
-    if (loader->event)
-        event_free(loader->event);
-    if (loader->again)
-        event_free(loader->again);
-    closep(&loader->done_fd);
+    worker_free(loader->worker);
     paths_deinit(&loader->paths);
     explicit_bzero(&loader->key, sizeof(loader->key));
     free(loader);

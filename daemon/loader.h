@@ -12,9 +12,6 @@
 #include "base/paths.h"
 #include "config/config.h"
 
-/* How long the end of the daemon waits for a load that hangs in a name service. */
-#define LOADER_PATIENCE_USEC (2 * USEC_PER_SEC)
-
 typedef struct Loader Loader;
 
 /* Called on the loop: a load has begun; or load `number` is over: `config`, borrowed, or -errno. */

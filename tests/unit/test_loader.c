@@ -26,6 +26,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "daemon/worker.h"
 #include "tests/unit/tree.h"
 
 #define PATIENCE (20 * USEC_PER_SEC)
@@ -414,7 +415,7 @@ static bool give_up(Fixture *fixture)
     names_hang(false);
     (void)usleep(MOMENT);
     turn(fixture);
-    return waited >= LOADER_PATIENCE_USEC - MOMENT && waited < LOADER_PATIENCE_USEC + PATIENCE &&
+    return waited >= WORKER_PATIENCE_USEC - MOMENT && waited < WORKER_PATIENCE_USEC + PATIENCE &&
            fixture->n_begun == 1 && fixture->n_done == 0;
 }
 
