@@ -2,24 +2,19 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/queue.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/shared.h"
-#include "base/thread.h"
 #include "config/body.h"
 #include "config/instance_body.h"
+#include "daemon/worker.h"
 
 #define BODIES_RELOAD "reload elementd (systemctl reload elementd)"
 
@@ -45,26 +40,19 @@ struct BodiesWish {
 
 TAILQ_HEAD(BodiesWishes, BodiesWish);
 
-/* What one thread reads. Its own until it says so through `done_fd`, and then the loop's. */
+/* What one thread reads. */
 typedef struct BodiesJob {
     Paths paths;
     DigestKey key;
-    int done_fd;
-    atomic_bool is_done;
     struct BodiesWishes wishes;
 } BodiesJob;
 
 struct Bodies {
     Paths paths;
     DigestKey key;
-    int done_fd;         /* eventfd: the thread to the loop */
-    struct event *event; /* on it */
-    struct event *next;  /* begins a job from the loop, with all that was asked for in one turn */
-    struct BodiesWishes wanted;
-    BodiesJob *job;   /* NULL: none is under way */
-    pthread_t thread; /* of `job`, or of the last one, which may not have come to its end yet */
-    bool has_thread;
-    size_t n_wishes; /* that are not cancelled */
+    Worker *worker;
+    struct BodiesWishes wanted; /* by the next job: all that was asked for in one turn */
+    size_t n_wishes;            /* that are not cancelled */
 };
 
 /* ---- a wish ---- */
@@ -203,34 +191,34 @@ static void bodies_read(const BodiesJob *job, BodiesWish *wish)
     instance_body_deinit(&made);
 }
 
-static void *bodies_run(void *argument)
+static void bodies_run(void *argument)
 {
-    static const uint64_t one = 1;
     BodiesJob *job = argument;
     BodiesWish *wish;
 
-    thread_stand_back();
     TAILQ_FOREACH(wish, &job->wishes, link)
         if (!atomic_load(&wish->is_cancelled))
             bodies_read(job, wish);
-    atomic_store(&job->is_done, true);
-    if (write(job->done_fd, &one, sizeof(one)) < 0)
-        assert(errno == EAGAIN); /* it counts to 2^64 - 2 */
-    return NULL;
 }
 
 /* ---- jobs ---- */
 
-static BodiesJob *bodies_job_free(BodiesJob *job)
+/* Whoever wishes has been told, or has cancelled. */
+static void bodies_job_free(void *argument)
 {
+    BodiesJob *job = argument;
+    BodiesWish *wish;
+
     if (!job)
-        return NULL;
-    assert(TAILQ_EMPTY(&job->wishes));
+        return;
+    while ((wish = TAILQ_FIRST(&job->wishes))) {
+        TAILQ_REMOVE(&job->wishes, wish, link);
+        assert(atomic_load(&wish->is_cancelled));
+        bodies_destroy(wish);
+    }
     paths_deinit(&job->paths);
     explicit_bzero(&job->key, sizeof(job->key));
-    closep(&job->done_fd);
     free(job);
-    return NULL;
 }
 
 DEFINE_FREEP(BodiesJob, bodies_job_free)
@@ -244,10 +232,6 @@ static int bodies_job_new(const Bodies *bodies, BodiesJob **ret_job)
         return -ENOMEM;
     TAILQ_INIT(&job->wishes);
     job->key = bodies->key;
-    /* A descriptor of its own: after a file that hung, another one may have the number of ours. */
-    job->done_fd = fcntl(bodies->done_fd, F_DUPFD_CLOEXEC, 0);
-    if (job->done_fd < 0)
-        return error_errno();
     r = paths_copy(&bodies->paths, &job->paths);
     if (r < 0)
         return r;
@@ -268,15 +252,12 @@ static int bodies_begin(Bodies *bodies)
     TAILQ_FOREACH(wish, &bodies->wanted, link)
         wish->has_job = true;
     TAILQ_CONCAT(&job->wishes, &bodies->wanted, link);
-    if (bodies->has_thread)
-        thread_leave(bodies->thread);
-    r = thread_start(&bodies->thread, bodies_run, job);
-    bodies->has_thread = r == 0;
+    r = worker_begin(bodies->worker, job);
     if (r < 0) {
         TAILQ_CONCAT(&bodies->wanted, &job->wishes, link);
         return r;
     }
-    bodies->job = TAKE_PTR(job);
+    TAKE_PTR(job);
     return 0;
 }
 
@@ -294,33 +275,25 @@ static void bodies_refuse(Bodies *bodies, int error)
     bodies_tell(&wishes);
 }
 
-static void bodies_on_next(evutil_socket_t fd, short what, void *userdata)
+static void bodies_on_next(void *userdata)
 {
     Bodies *bodies = userdata;
     int r;
 
-    (void)fd;
-    (void)what;
-    if (bodies->job || TAILQ_EMPTY(&bodies->wanted))
+    if (TAILQ_EMPTY(&bodies->wanted))
         return;
     r = bodies_begin(bodies);
     if (r < 0)
         bodies_refuse(bodies, r);
 }
 
-static void bodies_on_done(evutil_socket_t fd, short what, void *userdata)
+static void bodies_on_done(void *userdata, void *argument)
 {
-    _cleanup_(bodies_job_freep) BodiesJob *job = NULL;
     Bodies *bodies = userdata;
-    uint64_t count;
+    BodiesJob *job = argument;
 
-    (void)what;
-    (void)!read(fd, &count, sizeof(count));
-    if (!bodies->job || !atomic_load(&bodies->job->is_done))
-        return;
-    job = TAKE_PTR(bodies->job);
     bodies_tell(&job->wishes);
-    event_active(bodies->next, EV_TIMEOUT, 0);
+    worker_wake(bodies->worker);
 }
 
 /* ---- asking ---- */
@@ -354,7 +327,7 @@ void bodies_wish_start(BodiesWish *wish)
     assert(!wish->is_started);
     wish->is_started = true;
     TAILQ_INSERT_TAIL(&wish->bodies->wanted, wish, link);
-    event_active(wish->bodies->next, EV_TIMEOUT, 0);
+    worker_wake(wish->bodies->worker);
 }
 
 BodiesWish *bodies_wish_free(BodiesWish *wish)
@@ -377,44 +350,27 @@ BodiesWish *bodies_wish_free(BodiesWish *wish)
 int bodies_new(const Paths *paths, const DigestKey *key, struct event_base *base,
                Bodies **ret_bodies)
 {
+    static const WorkerOperations work = {
+        .next = bodies_on_next,
+        .run = bodies_run,
+        .done = bodies_on_done,
+        .free = bodies_job_free,
+    };
     _cleanup_(bodies_freep) Bodies *bodies = calloc(1, sizeof(*bodies));
     int r;
 
     if (!bodies)
         return -ENOMEM;
     TAILQ_INIT(&bodies->wanted);
-    bodies->done_fd = -1;
     bodies->key = *key;
     r = paths_copy(paths, &bodies->paths);
     if (r < 0)
         return r;
-    bodies->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (bodies->done_fd < 0)
-        return error_errno();
-    bodies->event = event_new(base, bodies->done_fd, EV_READ | EV_PERSIST, bodies_on_done, bodies);
-    bodies->next = event_new(base, -1, 0, bodies_on_next, bodies);
-    if (!bodies->event || !bodies->next || event_add(bodies->event, NULL) < 0)
-        return -ENOMEM;
+    r = worker_new(base, &work, bodies, &bodies->worker);
+    if (r < 0)
+        return r;
     *ret_bodies = TAKE_PTR(bodies);
     return 0;
-}
-
-/* Joins the last thread, or gives it up: then the job that it may still have is its own for good. */
-static void bodies_end_job(Bodies *bodies)
-{
-    struct timespec until;
-
-    if (!bodies->has_thread)
-        return;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += BODIES_PATIENCE_USEC / USEC_PER_SEC;
-    if (pthread_clockjoin_np(bodies->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
-        (void)pthread_detach(bodies->thread);
-    } else if (bodies->job) {
-        bodies_tell(&bodies->job->wishes); /* all are cancelled */
-        bodies_job_free(bodies->job);
-    }
-    bodies->job = NULL;
 }
 
 Bodies *bodies_free(Bodies *bodies)
@@ -422,12 +378,7 @@ Bodies *bodies_free(Bodies *bodies)
     if (!bodies)
         return NULL;
     assert(bodies->n_wishes == 0);
-    bodies_end_job(bodies);
-    if (bodies->event)
-        event_free(bodies->event);
-    if (bodies->next)
-        event_free(bodies->next);
-    closep(&bodies->done_fd);
+    worker_free(bodies->worker);
     paths_deinit(&bodies->paths);
     explicit_bzero(&bodies->key, sizeof(bodies->key));
     free(bodies);

@@ -17,9 +17,6 @@
 #include "base/trouble.h"
 #include "config/instance.h"
 
-/* How long the end of the daemon waits for a file that hangs. */
-#define BODIES_PATIENCE_USEC (2 * USEC_PER_SEC)
-
 typedef struct Bodies Bodies;
 typedef struct BodiesWish BodiesWish;
 

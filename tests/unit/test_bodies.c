@@ -26,6 +26,7 @@
 
 #include "base/clock.h"
 #include "config/config.h"
+#include "daemon/worker.h"
 #include "tests/unit/tree.h"
 
 #define PATIENCE (20 * USEC_PER_SEC)
@@ -501,7 +502,7 @@ static bool give_up(Fixture *fixture)
     files_hang(false);
     (void)usleep(MOMENT);
     turn(fixture);
-    return waited >= BODIES_PATIENCE_USEC - MOMENT && waited < BODIES_PATIENCE_USEC + PATIENCE &&
+    return waited >= WORKER_PATIENCE_USEC - MOMENT && waited < WORKER_PATIENCE_USEC + PATIENCE &&
            fixture->n_answers == 0;
 }
 
