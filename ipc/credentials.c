@@ -13,6 +13,7 @@
 #include "ipc/access.h"
 #include "ipc/complaint.h"
 #include "ipc/credential_name.h"
+#include "ipc/guard.h"
 #include "ipc/instances.h"
 #include "ipc/listener.h"
 #include "ipc/wait.h"
@@ -108,6 +109,7 @@ struct Credentials {
     struct event_base *base;
     const ServerOperations *operations;
     void *userdata;
+    Guard *guard; /* NULL: nobody is there to be handed a connection */
     Listener *listener;
     Quota quota;
     TAILQ_HEAD(CredentialList, Credential) list;
@@ -525,11 +527,36 @@ void credentials_resume(Credentials *credentials, int fd)
     credentials_take(credentials, fd, true);
 }
 
+/* In the guard: a kill came before systemd had been handed the connection, and nobody else will ever answer on it. */
+static void credentials_on_death(int fd)
+{
+    static const char words[] = "elementd: a credential cannot be given, so the unit fails: "
+                                "elementd was killed as it took up the connection\n";
+
+    /* systemd may have it already: should this be ended too, the next run is not to go on with it. */
+    (void)credential_mark(fd);
+    (void)credential_fill_now(fd, 0, clock_add(clock_boottime(), CREDENTIAL_FILL_USEC));
+    (void)shutdown(fd, SHUT_RDWR);
+    if (write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
+        return; /* who would be told? */
+}
+
+static int credentials_accept(void *userdata, int fd)
+{
+    Credentials *credentials = userdata;
+
+    return guard_accept(credentials->guard, fd);
+}
+
 static void credentials_on_accept(void *userdata, int fd)
 {
-    /* Before anything else: from here on a kill does not close it. */
+    Credentials *credentials = userdata;
+
+    /* Before anything else: from here on a kill does not close it, and until here the guard has it. */
     notify_keep_fd(fd, CREDENTIALS_KEPT_NAME);
-    credentials_take(userdata, fd, false);
+    if (credentials->guard)
+        guard_end(credentials->guard);
+    credentials_take(credentials, fd, false);
 }
 
 /* ---- all of them ---- */
@@ -566,6 +593,7 @@ Credentials *credentials_free(Credentials *credentials)
     while ((credential = TAILQ_FIRST(&credentials->list)))
         (void)credential_free(credential);
     quota_deinit(&credentials->quota);
+    guard_free(credentials->guard);
     free(credentials);
     return NULL;
 }
@@ -587,8 +615,12 @@ int credentials_listen(Credentials *credentials, int fd)
     int r;
 
     assert(!credentials->listener);
-    r = listener_new(credentials->base, fd, credentials_on_accept, credentials,
-                     &credentials->listener);
+    if (notify_is_on() && guard_new(credentials_on_death, &credentials->guard) < 0) {
+        (void)close(fd);
+        return -ENOMEM;
+    }
+    r = listener_new(credentials->base, fd, credentials->guard ? credentials_accept : NULL,
+                     credentials_on_accept, credentials, &credentials->listener);
     if (r == 0 && credentials->quota.n[QUOTA_CREDENTIALS] >= CREDENTIALS_MAX)
         listener_hold(credentials->listener);
     return r;

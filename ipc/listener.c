@@ -18,10 +18,11 @@
 
 struct Listener {
     int fd;
+    ListenerAccept accept;
     ListenerHandler handler;
     void *userdata;
-    struct event *accept; /* something connects; not armed during a pause */
-    struct event *resume; /* the pause is over */
+    struct event *connect; /* something connects; not armed during a pause */
+    struct event *resume;  /* the pause is over */
     bool is_held;
     LogRate log_pauses;
 };
@@ -37,7 +38,7 @@ static void listener_pause(Listener *listener, int error)
                   (unsigned)(LISTENER_PAUSE_USEC / USEC_PER_MSEC), error_text(error));
     /* Without a timer it would never go on: then rather spin. */
     if (event_add(listener->resume, &pause) == 0)
-        (void)event_del(listener->accept);
+        (void)event_del(listener->connect);
 }
 
 static void listener_on_resume(evutil_socket_t fd, short what, void *userdata)
@@ -46,14 +47,14 @@ static void listener_on_resume(evutil_socket_t fd, short what, void *userdata)
 
     (void)fd;
     (void)what;
-    if (!listener->is_held && event_add(listener->accept, NULL) < 0)
+    if (!listener->is_held && event_add(listener->connect, NULL) < 0)
         listener_pause(listener, -ENOMEM);
 }
 
 void listener_hold(Listener *listener)
 {
     listener->is_held = true;
-    (void)event_del(listener->accept);
+    (void)event_del(listener->connect);
 }
 
 void listener_go_on(Listener *listener)
@@ -66,13 +67,19 @@ void listener_go_on(Listener *listener)
         listener_on_resume(-1, 0, listener);
 }
 
-static void listener_on_accept(evutil_socket_t fd, short what, void *userdata)
+static int listener_accept(void *userdata, int fd)
+{
+    (void)userdata;
+    return accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+static void listener_on_connect(evutil_socket_t fd, short what, void *userdata)
 {
     Listener *listener = userdata;
 
     (void)what;
     for (int i = 0; i < LISTENER_ACCEPTS_MAX && !listener->is_held; i++) {
-        int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int accepted = listener->accept(listener->userdata, fd);
 
         if (accepted >= 0) {
             listener->handler(listener->userdata, accepted);
@@ -93,8 +100,8 @@ Listener *listener_free(Listener *listener)
 {
     if (!listener)
         return NULL;
-    if (listener->accept)
-        event_free(listener->accept);
+    if (listener->connect)
+        event_free(listener->connect);
     if (listener->resume)
         event_free(listener->resume);
     (void)close(listener->fd);
@@ -112,8 +119,8 @@ static int listener_set_nonblocking(int fd)
     return 0;
 }
 
-int listener_new(struct event_base *base, int fd, ListenerHandler handler, void *userdata,
-                 Listener **ret_listener)
+int listener_new(struct event_base *base, int fd, ListenerAccept accept, ListenerHandler handler,
+                 void *userdata, Listener **ret_listener)
 {
     _cleanup_(listener_freep) Listener *listener = calloc(1, sizeof(*listener));
     int r;
@@ -123,6 +130,7 @@ int listener_new(struct event_base *base, int fd, ListenerHandler handler, void 
         return -ENOMEM;
     }
     listener->fd = fd;
+    listener->accept = accept ? accept : listener_accept;
     listener->handler = handler;
     listener->userdata = userdata;
     listener->log_pauses = (LogRate){.interval = LISTENER_LOG_INTERVAL,
@@ -130,9 +138,9 @@ int listener_new(struct event_base *base, int fd, ListenerHandler handler, void 
     r = listener_set_nonblocking(fd);
     if (r < 0)
         return r;
-    listener->accept = event_new(base, fd, EV_READ | EV_PERSIST, listener_on_accept, listener);
+    listener->connect = event_new(base, fd, EV_READ | EV_PERSIST, listener_on_connect, listener);
     listener->resume = event_new(base, -1, 0, listener_on_resume, listener);
-    if (!listener->accept || !listener->resume || event_add(listener->accept, NULL) < 0)
+    if (!listener->connect || !listener->resume || event_add(listener->connect, NULL) < 0)
         return -ENOMEM;
     *ret_listener = TAKE_PTR(listener);
     return 0;

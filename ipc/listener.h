@@ -19,9 +19,12 @@ typedef struct Listener Listener;
 /* Takes over `fd`, which is connected, non-blocking and closed on exec. Must not free the listener. */
 typedef void (*ListenerHandler)(void *userdata, int fd);
 
-/* Takes the listening socket `fd` over (also on failure) and begins. 0 or -errno. */
-int listener_new(struct event_base *base, int fd, ListenerHandler handler, void *userdata,
-                 Listener **ret_listener);
+/* As accept4(), errno included; what it returns is non-blocking and closed on exec. */
+typedef int (*ListenerAccept)(void *userdata, int fd);
+
+/* Takes the listening socket `fd` over (also on failure) and begins. `accept` NULL: accept4() itself. 0 or -errno. */
+int listener_new(struct event_base *base, int fd, ListenerAccept accept, ListenerHandler handler,
+                 void *userdata, Listener **ret_listener);
 
 /*
  * Takes up nothing more until listener_go_on(): what connects queues in the kernel. Both may be called from the handler, and

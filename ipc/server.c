@@ -195,7 +195,7 @@ int server_listen(Server *server, int fd)
         (void)close(fd);
         return -EMFILE;
     }
-    r = listener_new(server->shared.base, fd, server_on_accept, server,
+    r = listener_new(server->shared.base, fd, NULL, server_on_accept, server,
                      &server->listeners[server->n_listeners]);
     if (r < 0)
         return r;

@@ -2,9 +2,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include <systemd/sd-daemon.h>
+
+bool notify_is_on(void)
+{
+    return getenv("NOTIFY_SOCKET") != NULL;
+}
 
 void notify_ready(void)
 {

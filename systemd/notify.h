@@ -10,7 +10,12 @@
  * systemd.service(5)
  */
 
+#include <stdbool.h>
+
 #include "base/clock.h"
+
+/* Whether anybody listens. */
+bool notify_is_on(void);
 
 void notify_ready(void);
 

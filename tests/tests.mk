@@ -107,7 +107,7 @@ ifneq ($(wildcard tests/system/run),)
 .PHONY: check-system
 check-system: ## the package under a real systemd, booted in a container on a minimal root
 	@packaging/install-deps build package system
-	+@$(MAKE) --no-print-directory all $(SYSTEM_PROBE)
+	+@$(MAKE) --no-print-directory all $(SYSTEM_PROBE) $(FAULTS)
 	ELEMENTD_BUILD=$(abspath $(BUILD)) tests/system/run
 else
 ABSENT += check-system

@@ -1,15 +1,20 @@
 """What units get by LoadCredential=, who may have it, and what elementctl explain says of that."""
 
+import itertools
 import os
+import select
 import subprocess
 import time
 
 import pytest
 
+from harness.notify import NotifyListener
+from harness.process import children
+from harness.notify import NotifyListener
 from harness.site import CTL_DENIED, CTL_NO_INSTANCE, CTL_OK
 from harness.units import cgroup, finish_loading, load, needs_units, start_loading
 from harness.users import needs_root
-from harness.wait import wait_until
+from harness.wait import stays_true, wait_until
 
 UNIT = "elementd-e2e.service"
 GROUP = f"system.slice/{UNIT}"
@@ -22,6 +27,13 @@ def unit():
     needs_units()
     with cgroup(GROUP) as enter:
         yield enter
+
+
+def is_open(fd):
+    """A connection of which neither end has said that it is over."""
+    poll = select.poll()
+    poll.register(fd, 0)
+    return not poll.poll(0)
 
 
 def credentials(site):
@@ -144,6 +156,85 @@ def test_a_unit_that_waits_is_failed_when_the_daemon_stops(site, unit):
     assert client.poll() is None
     daemon.stop()
     assert finish_loading(client) is None
+
+
+# --- a kill, with a service manager that keeps what it is handed ---
+
+@pytest.fixture
+def manager(site):
+    listener = NotifyListener(site.directory)
+    yield listener
+    listener.close()
+
+
+def start_managed(site, manager):
+    """elementd, once it has told its manager all that there is to be told."""
+    daemon = site.start(env={"NOTIFY_SOCKET": str(manager.path)}, faults=True)
+    site.wait_for_state("mine", "ready")
+    known = -1
+    while len(manager.poll()) != known:
+        known = len(manager.messages)
+        time.sleep(0.1)
+    return daemon
+
+
+def test_taking_up_a_connection_leaves_nothing_behind(site, manager, unit):
+    site.settings()
+    site.account()
+    site.instance("mine", allow=["any"])
+    daemon = start_managed(site, manager)
+    for _ in range(3):
+        assert load(credentials(site), UNIT, "mine", unit) == site.token("mine")
+    manager.poll()
+    assert len(manager.kept) == 3
+    assert len(daemon.faults.calls("accept4", "/credentials$")) == 3
+    assert all(call.thread != daemon.pid for call in daemon.faults.calls("accept4", "/credentials$"))
+    stays_true(lambda: children(daemon.pid) in ([], [daemon.asking()]), "no process is left of it", 0.2)
+
+
+@pytest.mark.parametrize("moment", ["accept4:path=credentials:kill=before", "accept4:path=credentials:kill=after",
+                                    "sendmsg:path=notify:kill=before", "sendmsg:path=notify:kill=after"])
+def test_a_kill_while_a_connection_is_taken_up_fails_the_unit(site, manager, unit, moment):
+    site.settings()
+    site.account()
+    site.instance("mine", allow=["any"])
+    daemon = start_managed(site, manager)
+    daemon.faults.set(moment)
+    assert load(credentials(site), UNIT, "mine", unit) is None
+    daemon.wait_for_death()
+    daemon.wait_for_log("elementd was killed as it took up the connection")
+
+
+def test_a_kill_at_any_call_gives_no_empty_credential(site, manager, unit):
+    """All, some of them or none of these calls are there, whatever becomes of the code: each is tried."""
+    site.settings()
+    site.account()
+    site.instance("mine", allow=["any"])
+    outcomes = []
+    for number in itertools.count(1):
+        daemon = start_managed(site, manager)
+        daemon.faults.set(f"*:n={number}:kill=before")
+        before = len(manager.kept)
+        client = start_loading(credentials(site), UNIT, "mine", unit)
+        wait_until(lambda: client.poll() is not None or not daemon.is_running(), "the unit has its answer, or elementd is dead")
+        manager.poll()
+        if not daemon.is_running() and len(manager.kept) > before and is_open(manager.kept[-1]):
+            outcomes.append("kept")  # for the next run
+            client.kill()
+            client.communicate()
+        elif client.wait(20) != 0:
+            assert "ConnectionResetError" in client.stderr.read(), "it was not taken up"
+            outcomes.append("queued")  # in a socket that would be the manager's
+        else:
+            outcomes.append("failed" if (token := finish_loading(client)) is None else "given")
+            assert token in (None, site.record("mine")["token"])
+        daemon.faults.set()
+        time.sleep(0.1)
+        if daemon.is_running():
+            daemon.stop()
+            break
+    assert outcomes[-1] == "given"
+    assert {"failed", "kept"} <= set(outcomes), outcomes
 
 
 # --- elementctl explain ---

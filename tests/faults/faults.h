@@ -21,7 +21,8 @@
  * and from when it was read.
  *
  * elementd and the elementd-http that it starts are one program here: with $ELEMENTD_FAULTS_FILE their calls are
- * counted together (in files beside that one), and what kills the one kills the other.
+ * counted together (in files beside that one), and what kills the one kills the other. A process that shares the
+ * memory of elementd (ipc/guard.h) is elementd too: its calls are counted there, and kill elementd, but not itself.
  *
  * $ELEMENTD_FAULTS_LOG names a file to which each call is added before it is carried out, as one line:
  *

@@ -26,6 +26,7 @@ static _Atomic(FaultsTable *) inject_table;
 static atomic_flag inject_is_reading = ATOMIC_FLAG_INIT;
 static struct stat inject_stat; /* of the file that was read; under inject_is_reading */
 static const char *inject_file;
+static pid_t inject_pid; /* of the program */
 static int inject_log_fd = -1;
 
 /* ---- rules ---- */
@@ -48,7 +49,7 @@ static bool inject_is_part(void)
 
 static pid_t inject_whole(void)
 {
-    return inject_is_part() ? getppid() : getpid();
+    return inject_is_part() ? getppid() : inject_pid;
 }
 
 /* Where the calls of both are counted, for these rules; without it each counts its own. */
@@ -131,6 +132,7 @@ __attribute__((constructor)) static void inject_start(void)
     const char *log = getenv("ELEMENTD_FAULTS_LOG");
     int fd;
 
+    inject_pid = getpid();
     inject_file = getenv("ELEMENTD_FAULTS_FILE");
     if (log && *log) {
         fd = (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
@@ -244,12 +246,13 @@ static void inject_log(const char *function, const char *object, size_t size,
                       (size_t)n < sizeof(line) ? (size_t)n : sizeof(line));
 }
 
+/* Returns in a process of the program's own making, which is there to outlive it. */
 static void inject_die(void)
 {
     if (inject_is_part() && getppid() > 1)
         (void)syscall(SYS_kill, getppid(), SIGKILL);
-    (void)syscall(SYS_kill, getpid(), SIGKILL);
-    for (;;)
+    (void)syscall(SYS_kill, inject_pid, SIGKILL);
+    while (getpid() == inject_pid)
         (void)pause();
 }
 

@@ -63,7 +63,8 @@ static unsigned long long record_inode(int fd, bool *ret_is_socket)
     return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ? st.st_ino : 0;
 }
 
-void faults_record(const FaultsDeed *deed)
+/* Apart, since it takes more of the stack than every caller has. */
+__attribute__((noinline)) static void record_add(const FaultsDeed *deed)
 {
     char line[3 * FAULTS_OBJECT_MAX + 2 * RECORD_CONTENT_MAX];
     char object[FAULTS_OBJECT_MAX] = "", from[FAULTS_OBJECT_MAX] = "";
@@ -73,8 +74,6 @@ void faults_record(const FaultsDeed *deed)
     int64_t offset = deed->offset;
     struct timespec now;
 
-    if (record_fd < 0)
-        return;
     inode = record_inode(deed->file_fd, &is_socket);
     /* Words count when they are said, deeds when they are done. */
     if ((inode == 0 && !is_socket && !deed->path) || is_socket != deed->is_before) {
@@ -103,4 +102,10 @@ void faults_record(const FaultsDeed *deed)
         (void)syscall(SYS_write, record_fd, line, size);
     }
     errno = saved;
+}
+
+void faults_record(const FaultsDeed *deed)
+{
+    if (record_fd >= 0)
+        record_add(deed);
 }

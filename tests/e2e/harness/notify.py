@@ -13,14 +13,17 @@ class NotifyListener:
         self.socket.bind(str(self.path))
         os.chmod(self.path, 0o666)
         self.messages = []
+        self.kept = []
 
     def poll(self):
-        """All messages so far, each a list of its lines."""
+        """All messages so far, each a list of its lines. Descriptors that come with them are kept."""
         while True:
             try:
-                self.messages.append(self.socket.recv(65536).decode().splitlines())
+                text, fds, _, _ = socket.recv_fds(self.socket, 65536, 16)
             except BlockingIOError:
                 return self.messages
+            self.messages.append(text.decode().splitlines())
+            self.kept += fds
 
     def lines(self, prefix):
         return [line for message in self.poll() for line in message if line.startswith(prefix)]
@@ -29,4 +32,7 @@ class NotifyListener:
         return wait_until(lambda: self.lines(prefix), f"the service manager is told {prefix}")
 
     def close(self):
+        self.poll()
+        for fd in self.kept:
+            os.close(fd)
         self.socket.close()
