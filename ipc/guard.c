@@ -31,12 +31,13 @@ struct Guard {
     int listening_fd; /* for it */
     int fd;           /* what it has taken up */
     int error;        /* or why not; 0 and no descriptor: it did not come to that */
+    sigset_t signal;  /* GUARD_SIGNAL */
     _Atomic int state;
     _Atomic bool is_over; /* nothing is to be guarded any more */
     _Alignas(16) char stack[GUARD_STACK_BYTES];
 };
 
-/* ---- in the guard: errno and all that is thread-local are the daemon's, which sleeps while `state` is GUARD_STARTED ---- */
+/* ---- in the guard: errno and all that is thread-local is the daemon's, which sleeps while `state` is GUARD_STARTED ---- */
 
 static void guard_close_all_but(int fd)
 {
@@ -44,16 +45,6 @@ static void guard_close_all_but(int fd)
     if (fd > STDERR_FILENO + 1)
         (void)close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
     (void)close_range((unsigned)fd + 1, ~0U, 0);
-}
-
-/* Until a signal comes. Not by libc, which for a cancellation point writes what is the daemon's thread's. */
-static void guard_sleep(void)
-{
-    sigset_t signals;
-
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, GUARD_SIGNAL);
-    (void)syscall(SYS_rt_sigtimedwait, &signals, NULL, NULL, _NSIG / 8);
 }
 
 static int guard_run(void *userdata)
@@ -76,7 +67,8 @@ static int guard_run(void *userdata)
             guard->on_death(guard->fd);
             break;
         }
-        guard_sleep();
+        /* Not by libc, for which it is a cancellation point: it would write what is the daemon's thread's. */
+        (void)syscall(SYS_rt_sigtimedwait, &guard->signal, NULL, NULL, _NSIG / 8);
     }
     return 0;
 }
@@ -153,6 +145,8 @@ int guard_new(GuardHandler on_death, Guard **ret_guard)
     if (!guard)
         return -ENOMEM;
     guard->on_death = on_death;
+    (void)sigemptyset(&guard->signal);
+    (void)sigaddset(&guard->signal, GUARD_SIGNAL);
     *ret_guard = guard;
     return 0;
 }

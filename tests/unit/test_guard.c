@@ -4,6 +4,7 @@
 
 #include "ipc/guard.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -46,6 +47,7 @@ typedef enum Moment {
 static Moment dies_at;   /* when the process that uses the guard is killed */
 static pid_t dies;       /* that process */
 static int accept_error; /* what accept4() fails with; 0: it does not */
+static int clone_error;
 static pid_t accepted_by;
 
 static void die_at(Moment moment)
@@ -70,6 +72,26 @@ int accept4(int fd, struct sockaddr *restrict peer, socklen_t *restrict size, in
     return accepted;
 }
 
+int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
+{
+    int (*real)(int (*)(void *), void *, int, void *, ...);
+    va_list list;
+    pid_t *parent, *child;
+    void *tls;
+
+    if (clone_error != 0) {
+        errno = clone_error;
+        return -1;
+    }
+    va_start(list, argument);
+    parent = va_arg(list, pid_t *);
+    tls = va_arg(list, void *);
+    child = va_arg(list, pid_t *);
+    va_end(list);
+    *(void **)&real = dlsym(RTLD_NEXT, "clone");
+    return real(function, stack, flags, argument, parent, tls, child);
+}
+
 /* ---- the stage ---- */
 
 static void say_sorry(int fd)
@@ -87,7 +109,7 @@ static int setup(void **state)
         return 0;
     }
     dies_at = MOMENT_NONE;
-    accept_error = 0;
+    accept_error = clone_error = 0;
     accepted_by = 0;
     listening_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     address = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -224,7 +246,35 @@ static void test_errors(void **state)
     close(peer);
 }
 
-/* Of the process that takes it up; a handler that runs meanwhile changes nothing. */
+/* No process can be had: it is taken up by this one, which says the same. */
+static void test_no_guard(void **state)
+{
+    static const int errors[] = {EAGAIN, ENOMEM, EPERM, ENOSYS};
+    _cleanup_(guard_freep) Guard *guard = NULL;
+
+    (void)state;
+    need_guards();
+    assert_int_equal(guard_new(say_sorry, &guard), 0);
+    for (size_t i = 0; i < N_ELEMENTS(errors); i++) {
+        int peer = connect_there(), fd;
+
+        clone_error = errors[i];
+        accept_error = EMFILE;
+        assert_int_equal(guard_accept(guard, listening_fd), -1);
+        assert_int_equal(errno, EMFILE);
+        accept_error = 0;
+        fd = guard_accept(guard, listening_fd);
+        assert_true(fd >= 0);
+        assert_int_equal(accepted_by, getpid());
+        guard_end(guard);
+        expect_no_children();
+        expect_open(peer);
+        close(fd);
+        close(peer);
+    }
+}
+
+/* Signals are blocked no longer than it takes. */
 static void test_mask(void **state)
 {
     _cleanup_(guard_freep) Guard *guard = NULL;
@@ -347,7 +397,7 @@ static void test_descriptors(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_accept), TEST(test_nobody_there), TEST(test_errors),
+        TEST(test_accept), TEST(test_nobody_there), TEST(test_errors),      TEST(test_no_guard),
         TEST(test_mask),   TEST(test_kill),         TEST(test_descriptors),
     };
 
