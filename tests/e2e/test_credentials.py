@@ -10,7 +10,6 @@ import pytest
 
 from harness.notify import NotifyListener
 from harness.process import children
-from harness.notify import NotifyListener
 from harness.site import CTL_DENIED, CTL_NO_INSTANCE, CTL_OK
 from harness.units import cgroup, finish_loading, load, needs_units, start_loading
 from harness.users import needs_root
