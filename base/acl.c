@@ -23,6 +23,19 @@ void acl_deinit(Acl *acl)
     *acl = (Acl){};
 }
 
+/* Why there is no entry, by what getpwnam_r(3) returns: "not found" has many errors, and 0. */
+static int acl_explain(int error)
+{
+    static const int not_found[] = {0, ENOENT, ESRCH, EBADF, EPERM};
+
+    if (error == ERANGE)
+        return -ERANGE;
+    for (size_t i = 0; i < N_ELEMENTS(not_found); i++)
+        if (error == not_found[i])
+            return ACL_E_UNKNOWN;
+    return ACL_E_UNREACHABLE;
+}
+
 static int acl_lookup_user(const char *name, char *line, size_t size, unsigned *ret_id)
 {
     struct passwd entry, *found = NULL;
@@ -31,7 +44,7 @@ static int acl_lookup_user(const char *name, char *line, size_t size, unsigned *
     r = getpwnam_r(name, &entry, line, size, &found);
     if (found)
         *ret_id = found->pw_uid;
-    return found ? 0 : r == ERANGE ? -ERANGE : ACL_E_UNKNOWN;
+    return found ? 0 : acl_explain(r);
 }
 
 static int acl_lookup_group(const char *name, char *line, size_t size, unsigned *ret_id)
@@ -42,7 +55,7 @@ static int acl_lookup_group(const char *name, char *line, size_t size, unsigned 
     r = getgrnam_r(name, &entry, line, size, &found);
     if (found)
         *ret_id = found->gr_gid;
-    return found ? 0 : r == ERANGE ? -ERANGE : ACL_E_UNKNOWN;
+    return found ? 0 : acl_explain(r);
 }
 
 /* A number is an id even where a user has that name, as in chown(1)'s "+1000"; (uid_t)-1 is nobody's. */
@@ -110,7 +123,7 @@ static int acl_parse(const char *text, AclEntry *ret_entry)
             r = acl_resolve(text + n, known->lookup, &entry.id);
         if (r < 0)
             return r;
-        entry.is_unknown = r == ACL_E_UNKNOWN;
+        entry.is_unknown = r != 0;
         *ret_entry = entry;
         return r;
     }

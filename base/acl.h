@@ -16,9 +16,10 @@
 #include "base/cleanup.h"
 
 enum {
-    ACL_E_SYNTAX = 1, /* not user:NAME|UID, group:NAME|GID, unit:GLOB or any */
-    ACL_E_UNKNOWN,    /* no such user, group or number: the entry was added, and matches nobody */
-    ACL_E_FULL,       /* ACL_ENTRIES_MAX */
+    ACL_E_SYNTAX = 1,  /* not user:NAME|UID, group:NAME|GID, unit:GLOB or any */
+    ACL_E_UNKNOWN,     /* no such user, group or number: the entry was added, and matches nobody */
+    ACL_E_UNREACHABLE, /* who knows users or groups gave no answer: likewise */
+    ACL_E_FULL,        /* ACL_ENTRIES_MAX */
 };
 
 typedef enum AclKind {
@@ -30,7 +31,7 @@ typedef enum AclKind {
 
 typedef struct AclEntry {
     AclKind kind;
-    bool is_unknown; /* user or group that does not exist: matches nobody */
+    bool is_unknown; /* user or group that does not exist, as far as is known: matches nobody */
     unsigned id;     /* uid or gid */
     char *text;      /* as written: "user:helpdesk" */
 } AclEntry;

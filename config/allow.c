@@ -33,7 +33,12 @@ static int allow_add(Acl *acl, Document *document, const JsonValue *entry, bool 
             document, entry->at,
             "no such user or group: the entry lets in nobody until there is one and the "
             "configuration is loaded again");
-    *ret_is_good = r == 0 || r == ACL_E_UNKNOWN;
+    else if (r == ACL_E_UNREACHABLE)
+        document_warning(
+            document, entry->at,
+            "whoever knows users and groups gives no answer now: the entry lets in nobody until "
+            "the configuration is loaded again");
+    *ret_is_good = r == 0 || r == ACL_E_UNREACHABLE || r == ACL_E_UNKNOWN;
     return r == ACL_E_FULL ? ACL_E_FULL : 0;
 }
 

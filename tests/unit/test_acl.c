@@ -1,5 +1,7 @@
 #include "base/acl.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <setjmp.h>
@@ -15,6 +17,20 @@
 #include "base/limits.h"
 
 #define NOBODY_HAS "elementd-test-nobody-has-this-name"
+
+/* What getpwnam_r() returns, for 0 what it does. */
+static int name_service_error;
+
+int getpwnam_r(const char *name, struct passwd *space, char *line, size_t size,
+               struct passwd **ret_entry)
+{
+    __typeof__(&getpwnam_r) real = dlsym(RTLD_NEXT, "getpwnam_r");
+
+    if (name_service_error == 0)
+        return real(name, space, line, size, ret_entry);
+    *ret_entry = NULL;
+    return name_service_error;
+}
 
 /* The list of these entries, of which none may be refused. */
 static Acl make_acl(const char *first, ...)
@@ -170,6 +186,36 @@ static void test_unknown(void **state)
     assert_true(acl.entries[1].is_unknown);
     assert_match(&acl, (AclSubject){.uid = 0, .groups = groups, .n_groups = 1}, NULL);
     acl_deinit(&acl);
+}
+
+/* A directory that is down says nothing of whom it knows. */
+static void test_no_answer(void **state)
+{
+    static const struct {
+        int error;
+        int expected;
+    } rows[] = {
+        {ENOENT, ACL_E_UNKNOWN},
+        {ESRCH, ACL_E_UNKNOWN},
+        {EBADF, ACL_E_UNKNOWN},
+        {EPERM, ACL_E_UNKNOWN},
+        {EIO, ACL_E_UNREACHABLE},
+        {EAGAIN, ACL_E_UNREACHABLE},
+        {ECONNREFUSED, ACL_E_UNREACHABLE},
+        {EMFILE, ACL_E_UNREACHABLE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        Acl acl = {};
+
+        name_service_error = rows[i].error;
+        assert_int_equal(acl_add(&acl, "user:root"), rows[i].expected);
+        name_service_error = 0;
+        assert_int_equal(acl.n_entries, 1);
+        assert_match(&acl, (AclSubject){.uid = 0, .gid = 5}, NULL);
+        acl_deinit(&acl);
+    }
 }
 
 static void assert_unit(const char *pattern, const char *unit, bool is_match)
@@ -334,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_numbers_too_large),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_units),
         cmocka_unit_test(test_units_escaped),
         cmocka_unit_test(test_any),
