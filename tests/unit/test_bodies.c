@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "daemon/worker.h"
+#include "tests/unit/loop.h"
 #include "tests/unit/tree.h"
 
 #define PATIENCE (20 * USEC_PER_SEC)
@@ -212,23 +213,15 @@ static int teardown(void **state)
     return 0;
 }
 
-/* What is due on the loop now, and no more. */
 static void turn(Fixture *fixture)
 {
-    (void)event_base_loop(fixture->base, EVLOOP_NONBLOCK);
+    loop_turn(fixture->base);
 }
 
 /* Until so many answers have come. */
 static void run(Fixture *fixture, unsigned n_answers)
 {
-    static const struct timeval patience = {.tv_sec = PATIENCE / USEC_PER_SEC};
-
-    assert_int_equal(event_base_loopexit(fixture->base, &patience), 0);
-    while (fixture->n_answers < n_answers && !event_base_got_exit(fixture->base))
-        (void)event_base_loop(fixture->base, EVLOOP_ONCE);
-    assert_int_equal(fixture->n_answers, n_answers);
-    turn(fixture);
-    assert_int_equal(fixture->n_answers, n_answers);
+    loop_run_until(fixture->base, &fixture->n_answers, n_answers);
 }
 
 static void assert_body(const Wish *wish, const char *body)

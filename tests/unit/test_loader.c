@@ -27,6 +27,7 @@
 
 #include "base/clock.h"
 #include "daemon/worker.h"
+#include "tests/unit/loop.h"
 #include "tests/unit/tree.h"
 
 #define PATIENCE (20 * USEC_PER_SEC)
@@ -186,23 +187,15 @@ static int teardown(void **state)
     return 0;
 }
 
-/* What is due on the loop now, and no more. */
 static void turn(Fixture *fixture)
 {
-    (void)event_base_loop(fixture->base, EVLOOP_NONBLOCK);
+    loop_turn(fixture->base);
 }
 
 /* Until so many loads are over. */
 static void run(Fixture *fixture, unsigned n_done)
 {
-    static const struct timeval patience = {.tv_sec = PATIENCE / USEC_PER_SEC};
-
-    assert_int_equal(event_base_loopexit(fixture->base, &patience), 0);
-    while (fixture->n_done < n_done && !event_base_got_exit(fixture->base))
-        (void)event_base_loop(fixture->base, EVLOOP_ONCE);
-    assert_int_equal(fixture->n_done, n_done);
-    turn(fixture);
-    assert_int_equal(fixture->n_done, n_done);
+    loop_run_until(fixture->base, &fixture->n_done, n_done);
 }
 
 /* ---- tests ---- */

@@ -6,6 +6,7 @@
  */
 
 #include "daemon/worker.h"
+#include "tests/unit/loop.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -255,23 +256,15 @@ static int teardown(void **state)
     return 0;
 }
 
-/* What is due on the loop now, and no more. */
 static void turn(Fixture *fixture)
 {
-    (void)event_base_loop(fixture->base, EVLOOP_NONBLOCK);
+    loop_turn(fixture->base);
 }
 
 /* Until so many jobs are done; they are freed then. */
 static void run(Fixture *fixture, unsigned n_done)
 {
-    static const struct timeval patience = {.tv_sec = PATIENCE / USEC_PER_SEC};
-
-    assert_int_equal(event_base_loopexit(fixture->base, &patience), 0);
-    while (fixture->n_done < n_done && !event_base_got_exit(fixture->base))
-        (void)event_base_loop(fixture->base, EVLOOP_ONCE);
-    assert_int_equal(fixture->n_done, n_done);
-    turn(fixture);
-    assert_int_equal(fixture->n_done, n_done);
+    loop_run_until(fixture->base, &fixture->n_done, n_done);
     assert_int_equal(fixture->n_freed, n_done);
 }
 
