@@ -8,15 +8,16 @@
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/thread.h"
 
-/* What a thread has in its hands: its own until it says so through `done_fd`, and then the loop's. */
+/* What a thread has in its hands: its own until it says so through `done_fd`, and then the loop's, but for that. */
 typedef struct WorkerTurn {
     void (*run)(void *job);
     void *job;
-    int done_fd;
+    int done_fd; /* the thread closes it, once it has been started */
     atomic_bool is_done;
 } WorkerTurn;
 
@@ -33,9 +34,6 @@ struct Worker {
 
 static WorkerTurn *worker_turn_free(WorkerTurn *turn)
 {
-    if (!turn)
-        return NULL;
-    closep(&turn->done_fd);
     free(turn);
     return NULL;
 }
@@ -53,6 +51,7 @@ static void *worker_run(void *argument)
     atomic_store(&turn->is_done, true);
     if (write(done_fd, &one, sizeof(one)) < 0)
         assert(errno == EAGAIN); /* it counts to 2^64 - 2 */
+    (void)close(done_fd);
     return NULL;
 }
 
@@ -74,8 +73,10 @@ int worker_begin(Worker *worker, void *job)
         thread_leave(worker->thread);
     r = thread_start(&worker->thread, worker_run, turn);
     worker->has_thread = r == 0;
-    if (r < 0)
+    if (r < 0) {
+        (void)close(turn->done_fd);
         return r;
+    }
     worker->turn = TAKE_PTR(turn);
     return 0;
 }

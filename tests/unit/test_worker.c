@@ -308,6 +308,7 @@ static void test_one(void **state)
     assert_int_equal(threads.n_begun, 1);
     assert_false(pthread_equal(threads.thread, fixture->loop));
     assert_int_equal(threads.policy, SCHED_BATCH); /* it stands back */
+    threads_wait(&threads.n_ended, 1);
     assert_int_equal(free_fd(), fd);
 }
 
@@ -376,9 +377,10 @@ static void assert_fails(Fixture *fixture, void (*take_away)(void), void (*give_
 {
     unsigned n_done = fixture->n_done;
     Job *job = job_new(fixture);
-    int fd = free_fd();
-    int r;
+    int fd, r;
 
+    threads_wait(&threads.n_ended, threads.n_begun);
+    fd = free_fd();
     for (int i = 0; i < 2; i++) {
         take_away();
         r = worker_begin(fixture->worker, job);
