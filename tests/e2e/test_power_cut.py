@@ -122,9 +122,11 @@ def of_the_end(cuts):
 def test_at_every_call_of_a_provisioning(provisioned):
     cuts = power_cuts(deeds_of(provisioned), provisioned, Disk(provisioned.root))
     assert {len(cut.given) for cut in cuts} == {len(cut.created) for cut in cuts} == {0, 1, 2, 3}
+    begun = [cut for cut in cuts if len(cut.created) < len(NAMES)]
+    assert len(begun) > 40, "as many as there should be"
+    wrong = check(provisioned, begun, is_end=False)
     end = of_the_end(cuts)
     assert len(end) > 40, "as many as there should be"
-    wrong = check(provisioned, [cut for cut in cuts if len(cut.created) < len(NAMES)], is_end=False)
     wrong += check(provisioned, end)
     assert not wrong, "\n".join(wrong)
 
