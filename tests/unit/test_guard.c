@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -168,6 +169,19 @@ static void expect_open(int fd)
     assert_int_equal(errno, EAGAIN);
 }
 
+/* It does not end, given the time to. */
+static void expect_guarded(void)
+{
+    for (int i = 0; i < 20; i++) {
+        siginfo_t ended = {};
+
+        assert_int_equal(
+            waitid(P_PID, (id_t)accepted_by, &ended, WEXITED | WNOHANG | WNOWAIT | __WALL), 0);
+        assert_int_equal(ended.si_pid, 0);
+        (void)usleep(1000);
+    }
+}
+
 static void expect_no_children(void)
 {
     assert_int_equal(waitpid(-1, NULL, __WALL | WNOHANG), -1);
@@ -190,10 +204,10 @@ static void test_accept(void **state)
         assert_int_not_equal(accepted_by, getpid());
         assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
         assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
-        assert_int_equal(kill(accepted_by, 0), 0);
         /* Somebody else's signals are no reason to give it up. */
         assert_int_equal(kill(accepted_by, SIGTERM), 0);
         assert_int_equal(kill(accepted_by, SIGUSR1), 0);
+        expect_guarded();
         expect_open(peer);
         guard_end(guard);
         expect_no_children();
@@ -346,6 +360,51 @@ static void test_kill(void **state)
     }
 }
 
+static void *take_up(void *guard)
+{
+    return guard_accept(guard, listening_fd) < 0 ? NULL : guard;
+}
+
+/* The thread that took it up ends, which is told to the guard as the end of a process is; but that comes later. */
+static void test_end_of_thread(void **state)
+{
+    int peer, ready[2], status;
+    char byte;
+    pid_t pid;
+
+    (void)state;
+    need_guards();
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    peer = connect_there();
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        Guard *guard;
+        pthread_t thread;
+        void *taken_up;
+
+        (void)close(peer);
+        if (guard_new(say_sorry, &guard) < 0 ||
+            pthread_create(&thread, NULL, take_up, guard) != 0 ||
+            pthread_join(thread, &taken_up) != 0 || !taken_up || write(ready[1], "", 1) != 1)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    (void)close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    (void)usleep(20 * 1000);
+    expect_open(peer);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    expect(peer, "sorry");
+    close(peer);
+    close(ready[0]);
+    while (waitpid(-1, NULL, __WALL) > 0)
+        ;
+}
+
 static int other_pipe[2];
 
 /* Nothing else of the dead process is open any more. */
@@ -397,8 +456,9 @@ static void test_descriptors(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_accept), TEST(test_nobody_there), TEST(test_errors),      TEST(test_no_guard),
-        TEST(test_mask),   TEST(test_kill),         TEST(test_descriptors),
+        TEST(test_accept),        TEST(test_nobody_there), TEST(test_errors),
+        TEST(test_no_guard),      TEST(test_mask),         TEST(test_kill),
+        TEST(test_end_of_thread), TEST(test_descriptors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
