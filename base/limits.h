@@ -232,7 +232,7 @@
 
 /*
  * Connections of units at a time. A unit loads its credentials one by one, so as many units may be starting; what is more
- * queues in the kernel. FileDescriptorStoreMax= of the service goes with it.
+ * queues in the kernel. FileDescriptorStoreMax= of the service is several times that.
  */
 #define CREDENTIALS_MAX 512
 
