@@ -19,8 +19,9 @@
  * An answer that is there is given in one write. Else the unit waits for it, credential-wait-sec at most. When this process
  * is killed meanwhile, systemd keeps the connection (FDSTORE=1) and gives it to the next one; a mark on the socket says whether
  * an answer had been begun, and then the unit fails. Between accept4() and the message to systemd a guard has the connection
- * (ipc/guard.h): a kill by then fails the unit. What is not covered: a kill of the guard, too, in those microseconds; and all of
- * it where systemd does not run us.
+ * (ipc/guard.h): a kill by then fails the unit. What is not covered: a kill of the guard, too, in those microseconds; a kill that
+ * no restart follows, since the service is stopped then or was being stopped; more at once than FileDescriptorStoreMax=; and all
+ * of it where systemd does not run us. SECURITY.md says it in full.
  *
  * Limits: CREDENTIALS_MAX, CREDENTIALS_PER_UID_MAX, CREDENTIAL_BYTES_MAX, CREDENTIAL_FILLER_BYTES, CREDENTIAL_FILL_USEC,
  *         CREDENTIAL_HURRY_USEC
