@@ -83,7 +83,8 @@ static void loader_on_done(void *userdata, void *argument)
     const LoaderJob *job = argument;
 
     loader->operations->done(loader->userdata, loader->n_begun, job->config, job->error);
-    loader_on_next(loader);
+    /* Not at once: what this job has is freed first, since the thread of the next one may hold the lock for that. */
+    worker_wake(loader->worker);
 }
 
 uint64_t loader_start(Loader *loader)
