@@ -38,7 +38,7 @@
 
 /*
  * libcurl's sockets are in an epoll set of their own, of which the loop sees one descriptor: a turn of the loop takes one
- * step of one request, and one more is started when there is no such step to take, or after FETCH_STEPS_MAX. No client waits
+ * step of one request, and one more is started when nothing else is to be done, or after FETCH_STEPS_MAX. No client waits
  * for that; but connections that begin together would all end their handshakes late, and have whole ones, since each TLS
  * session that was kept is used once, and a handshake brings the session for the next. (50 at once, measured: 49 whole ones; the middle one of them ended
  * after 46 ms, instead of 33 where those that have begun go first.)
@@ -107,6 +107,12 @@ static const struct timeval fetch_next_turn = {0, 0};
 static void fetch_begin_next(Fetch *fetch);
 static void fetch_finish_all(Fetch *fetch);
 
+static void fetch_count_step(Fetch *fetch)
+{
+    if (++fetch->n_steps >= FETCH_STEPS_MAX)
+        fetch_begin_next(fetch);
+}
+
 static void fetch_on_sockets(evutil_socket_t epoll_fd, short what, void *userdata)
 {
     Fetch *fetch = userdata;
@@ -125,8 +131,7 @@ static void fetch_on_sockets(evutil_socket_t epoll_fd, short what, void *userdat
         action |= CURL_CSELECT_IN | CURL_CSELECT_OUT; /* which tells libcurl what is wrong */
     (void)curl_multi_socket_action(fetch->multi, event.data.fd, action, &n_running);
     fetch_finish_all(fetch);
-    if (++fetch->n_steps >= FETCH_STEPS_MAX)
-        fetch_begin_next(fetch);
+    fetch_count_step(fetch);
 }
 
 static void fetch_drive(Fetch *fetch)
@@ -142,6 +147,7 @@ static void fetch_on_timer(evutil_socket_t fd, short what, void *userdata)
     (void)fd;
     (void)what;
     fetch_drive(userdata);
+    fetch_count_step(userdata);
 }
 
 static int fetch_on_set_timer(CURLM *multi, long timeout_msec, void *userdata)
@@ -562,6 +568,8 @@ int fetch_new(struct event_base *base, unsigned n_connections, Fetch **ret_fetch
     _cleanup_(fetch_freep) Fetch *fetch = NULL;
     int r;
 
+    if (event_base_get_npriorities(base) < FETCH_PRIORITIES)
+        return -EINVAL;
     r = fetch_init_library();
     if (r < 0)
         return r;

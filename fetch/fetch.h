@@ -26,8 +26,8 @@ typedef struct FetchSlot FetchSlot;
 #define FETCH_PRIORITIES 3
 
 /*
- * At most `n_connections` connections are open. Initialises libcurl. With fewer than FETCH_PRIORITIES on `base`, requests begin
- * in their turn. 0 or -errno.
+ * At most `n_connections` connections are open. Initialises libcurl. 0 or -errno; -EINVAL for a loop with fewer than
+ * FETCH_PRIORITIES.
  */
 int fetch_new(struct event_base *base, unsigned n_connections, Fetch **ret_fetch);
 

@@ -18,7 +18,10 @@ typedef struct FetchServer FetchServer;
 /* Called on the loop, once: the other end has gone (`error` 0), or nothing can go on (-errno). */
 typedef void (*FetchServerEnded)(void *userdata, int error);
 
-/* Greets. `fd` is non-blocking and stays the caller's, who closes it after the server is freed. 0 or -errno. */
+/*
+ * Greets. `fd` is non-blocking and stays the caller's, who closes it after the server is freed. `base` needs FETCH_PRIORITIES
+ * (fetch/fetch.h). 0 or -errno.
+ */
 int fetch_server_new(struct event_base *base, int fd, FetchServerEnded ended, void *userdata,
                      FetchServer **ret_server);
 

@@ -1,6 +1,7 @@
 #include "fetch/fetch.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -187,11 +188,23 @@ static void test_nobody_waits_for_one_that_dribbles(void **state)
     assert_true(has_second_connected);
 }
 
+static void test_too_few_priorities(void **state)
+{
+    struct event_base *base = event_base_new();
+    Fetch *fetch = NULL;
+
+    (void)state;
+    assert_int_equal(fetch_new(base, 16, &fetch), -EINVAL);
+    assert_null(fetch);
+    event_base_free(base);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_has_begun_goes_first),
         cmocka_unit_test(test_nobody_waits_for_one_that_dribbles),
+        cmocka_unit_test(test_too_few_priorities),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
