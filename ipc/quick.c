@@ -164,13 +164,14 @@ static bool quick_take_token_call(const char *text, size_t size, QuickText *ret_
     static const char head[] =
         QUICK_BEFORE_METHOD QUICK_METHOD QUICK_BEFORE_KEY QUICK_KEY QUICK_BEFORE_NAME;
     static const char tail[] = QUICK_BEHIND_NAME;
-    const char *name = text + QUICK_SIZE(head), *key;
+    const char *name, *key;
     bool is_ascii;
     size_t name_size;
 
     if (size < QUICK_SIZE(head) + QUICK_SIZE(tail) || memcmp(text, head, QUICK_SIZE(head)) != 0 ||
         memcmp(text + size - QUICK_SIZE(tail), tail, QUICK_SIZE(tail)) != 0)
         return false;
+    name = text + QUICK_SIZE(head);
     name_size = size - QUICK_SIZE(head) - QUICK_SIZE(tail);
     if (json_plain_size(name, name_size, &is_ascii) != name_size || !is_ascii)
         return false;
