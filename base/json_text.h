@@ -3,8 +3,8 @@
 /*
  * The text of a JSON document as such: where its blanks, strings and words begin.
  *
- * Internal to base/: base/json.c reads by yajl, which tells of a token only where it ends, and asks here
- * where it began. Pure functions on bytes, which hold nothing and of which none fails; the text need not
+ * Internal to base/: base/json.c reads by yajl, which tells of a token only where it ends, and of a string with escapes
+ * asks here where it began. Pure functions on bytes, which hold nothing and of which none fails; the text need not
  * be JSON, nor UTF-8, except where one says what it takes for granted.
  *
  * Source: RFC 8259; blanks are those of yajl 2.1 (yajl_lex.c), which are more

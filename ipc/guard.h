@@ -8,10 +8,11 @@
  * calls the handler. It ends no later than that. (CLONE_FILES, CLONE_VM; PR_SET_PDEATHSIG.)
  *
  * Not covered: what kills both at once, as SIGKILL to all processes of the service, or the kernel when it is out of memory,
- * which ends all that share the memory of the one it has chosen. Nor, before Linux 5.16, a core dump, which ended all that share the memory: this process must not be dumpable
- * (PR_SET_DUMPABLE in prctl(2)).
+ * which ends all that share the memory of the one it has chosen. Before Linux 5.16 a core dump did so, too: this process must
+ * not be dumpable (PR_SET_DUMPABLE in prctl(2)).
  *
- * For one thread, the one of the loop, in whose errno the guard may leave EINTR when it is stopped and goes on. Blocks for as long as it takes to start a process, some 100 µs.
+ * For one thread, the one of the loop, in whose errno the guard may leave EINTR when somebody stops it and lets it go on. Blocks
+ * for as long as it takes to start a process, some 100 µs.
  * Source: clone(2), PR_SET_PDEATHSIG in prctl(2), futex(2)
  */
 

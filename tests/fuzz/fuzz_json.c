@@ -3,8 +3,7 @@
  *
  *  - the reader takes exactly what a plain recogniser takes that shares nothing with it (below), so neither
  *    yajl's leniency nor a mistake around it goes unseen;
- *  - events are balanced, their strings are UTF-8, their numbers are numbers, their positions lead to them;
- *    they are the same with and without positions;
+ *  - events are balanced, their strings are UTF-8, their numbers are numbers, their places lead to them;
  *  - a document that is cut off tells what the whole one tells, up to some event;
  *  - what is read, written and read again is the same tree, and written once more the same bytes.
  */

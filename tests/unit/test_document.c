@@ -199,7 +199,7 @@ static void test_hostile_positions(void **state)
     memset(text, ' ', SIZE);
     text[0] = '{';
     for (int i = 0; i < 2 * N; i++)
-        end += sprintf(end, "\"%05d\":0,", i < N ? N - i : i - N + 1);
+        end += snprintf(end, strlen("\"00000\":0,") + 1, "\"%05d\":0,", i < N ? N - i : i - N + 1);
     end[-1] = '}';
     assert_int_equal(document_init(&document, &source, &problems), 0);
     assert_int_equal(problems.n_errors, N);
