@@ -3,8 +3,7 @@
  * the second and so on, until all get through. Whatever fails, only connections are lost, nothing leaks, nobody
  * is given what is not theirs; and no token stays in memory that is given back.
  *
- * This program has a malloc() of its own, in front of glibc's. Sanitizers and valgrind bring theirs; there the
- * program says so and skips.
+ * By tests/unit/heap.h.
  */
 
 #include <errno.h>
@@ -22,122 +21,8 @@
 #include <cmocka.h>
 
 #include "systemd/log.h"
+#include "tests/unit/heap.h"
 #include "tests/unit/wire.h"
-
-#define MARKER "s3cr3t-m4rk3r"
-
-/* volatile: compilers take it for granted that malloc() neither reads nor writes a program's variables. */
-static volatile struct {
-    bool is_armed;
-    size_t n_calls;  /* allocations since it was armed */
-    size_t fail_at;  /* the one that fails, from 1 */
-    bool fail_after; /* and all after it */
-    size_t n_live;   /* allocated less freed since it was armed */
-    size_t n_marked; /* blocks freed with the marker in them */
-} heap;
-
-#if defined(__SANITIZE_ADDRESS__)
-#define HEAP_IS_OURS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HEAP_IS_OURS 0
-#endif
-#endif
-#ifndef HEAP_IS_OURS
-#define HEAP_IS_OURS 1
-#endif
-
-#if HEAP_IS_OURS
-
-#define HEAP_EXPORT __attribute__((visibility("default")))
-
-/* glibc names the parameters in its own way. */
-/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void __libc_free(void *memory);
-
-static bool heap_fails(void)
-{
-    if (!heap.is_armed)
-        return false;
-    heap.n_calls++;
-    if (heap.n_calls == heap.fail_at || (heap.fail_after && heap.n_calls > heap.fail_at)) {
-        errno = ENOMEM;
-        return true;
-    }
-    heap.n_live++;
-    return false;
-}
-
-static void heap_look(void *memory)
-{
-    if (heap.is_armed && memory) {
-        heap.n_live--;
-        if (memmem(memory, malloc_usable_size(memory), MARKER, strlen(MARKER)))
-            heap.n_marked++;
-    }
-}
-
-HEAP_EXPORT void *malloc(size_t size)
-{
-    return heap_fails() ? NULL : __libc_malloc(size);
-}
-
-HEAP_EXPORT void *calloc(size_t n, size_t size)
-{
-    return heap_fails() ? NULL : __libc_calloc(n, size);
-}
-
-/* Always moves, so that what is left behind is looked at. */
-HEAP_EXPORT void *realloc(void *memory, size_t size)
-{
-    size_t old = memory ? malloc_usable_size(memory) : 0;
-    void *moved = heap_fails() ? NULL : __libc_malloc(size);
-
-    if (moved && memory) {
-        memcpy(moved, memory, old < size ? old : size);
-        heap_look(memory);
-        __libc_free(memory);
-    }
-    return moved;
-}
-
-HEAP_EXPORT void free(void *memory)
-{
-    heap_look(memory);
-    __libc_free(memory);
-}
-
-/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
-
-#endif
-
-static void heap_arm(size_t fail_at, bool fail_after)
-{
-    heap.n_calls = heap.n_live = heap.n_marked = 0;
-    heap.fail_at = fail_at;
-    heap.fail_after = fail_after;
-    heap.is_armed = true;
-}
-
-static void heap_disarm(void)
-{
-    heap.is_armed = false;
-}
-
-/* The functions above are the ones that are called, or cmocka, a sanitizer or valgrind has its own. */
-static bool heap_is_ours(void)
-{
-    void *volatile memory;
-
-    heap_arm(0, false);
-    memory = malloc(1);
-    heap_disarm();
-    free(memory);
-    return heap.n_calls == 1;
-}
 
 /* ---- a day ---- */
 
@@ -157,7 +42,7 @@ static void look_at_replies(int fd, bool may_have_it)
         return;
     assert_int_equal(replies[n - 1], '\0');
     if (!may_have_it)
-        assert_null(memmem(replies, (size_t)n, MARKER, strlen(MARKER)));
+        assert_null(memmem(replies, (size_t)n, HEAP_MARKER, strlen(HEAP_MARKER)));
 }
 
 enum {
@@ -181,7 +66,7 @@ static void run_root(int fd)
     wire_backend.orphans = &orphan;
     wire_backend.n_orphans = 1;
     say_what_fits(
-        fd, CALL("io.elementd.ReportRejected", "\"instance\":\"x\",\"token\":\"" MARKER "\""));
+        fd, CALL("io.elementd.ReportRejected", "\"instance\":\"x\",\"token\":\"" HEAP_MARKER "\""));
     say_what_fits(fd, CALL("io.elementd.Retry", "\"instance\":\"x\""));
     say_what_fits(fd, CALL("io.elementd.ListOrphans", ""));
     wire_backend.description = (ServedDescription){.keys = &key, .n_keys = 1};
@@ -248,7 +133,7 @@ static bool run_day(Served *x, Served *y, size_t fail_at, bool fail_after)
 
     for (int i = 0; i < ENDS; i++)
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends[i]), 0);
-    heap_arm(fail_at, fail_after);
+    heap_arm(fail_at, !fail_after);
     wire_server = NULL;
     wire_loop = event_base_new();
     has_server = wire_loop &&
@@ -256,12 +141,11 @@ static bool run_day(Served *x, Served *y, size_t fail_at, bool fail_after)
     if (has_server)
         run_clients(x, y, ends);
     heap.fail_at = 0;
-    heap.fail_after = false;
     if (has_server) {
         /* When there is memory again, all is well. */
         fd = wire_connect(1000);
         wire_say(fd, GET("x"));
-        wire_expect(fd, TOKEN(MARKER));
+        wire_expect(fd, TOKEN(HEAP_MARKER));
         close(fd);
     } else {
         for (int i = 0; i < ENDS; i++)
@@ -285,15 +169,12 @@ static void run_days(bool fail_after)
     Served *x, *y;
     size_t n = 1;
 
-    if (!heap_is_ours()) {
-        print_message("malloc() is a sanitizer's or valgrind's: cannot make it fail\n");
-        skip();
-    }
+    heap_skip_others();
     log_set_level(LOG_EMERG);
     backend_init(&wire_backend);
     x = backend_add(&wire_backend, "x", "any", "user:1000");
     y = backend_add(&wire_backend, "y", "any", NULL);
-    backend_set_token(&wire_backend, x, MARKER);
+    backend_set_token(&wire_backend, x, HEAP_MARKER);
     backend_terms(&wire_backend, x)->user = wire_backend.instances[0].token;
     backend_terms(&wire_backend, x)->organization = wire_backend.instances[0].token;
     backend_set_allow(&wire_backend, x, "user:1000");
