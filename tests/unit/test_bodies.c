@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +18,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,6 +25,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "daemon/worker.h"
+#include "tests/unit/child.h"
 #include "tests/unit/loop.h"
 #include "tests/unit/tree.h"
 
@@ -475,8 +474,9 @@ static void test_free_meanwhile(void **state)
 }
 
 /* In the child: whether one that hangs is given up, after a while, and nobody is told of it any more. */
-static bool give_up(Fixture *fixture)
+static bool give_up(void *userdata)
 {
+    Fixture *fixture = userdata;
     usec_t begin, waited;
     Wish wish = {};
 
@@ -499,23 +499,9 @@ static bool give_up(Fixture *fixture)
            fixture->n_answers == 0;
 }
 
-/*
- * In a process of its own, since it stays until that ends. Which is by a signal when all is well: what a thread that was
- * given up holds is lost on purpose, and any other end has it reported by a sanitizer or valgrind.
- */
 static void test_free_hanging(void **state)
 {
-    int status;
-    pid_t child = fork();
-
-    assert_true(child >= 0);
-    if (child == 0) {
-        if (give_up(*state))
-            (void)raise(SIGKILL);
-        _exit(1);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    child_assert(give_up, *state);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

@@ -12,7 +12,6 @@
 #include <pthread.h>
 #include <pwd.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,13 +19,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
 #include "daemon/worker.h"
+#include "tests/unit/child.h"
 #include "tests/unit/loop.h"
 #include "tests/unit/tree.h"
 
@@ -390,8 +389,9 @@ static void test_free_meanwhile(void **state)
 }
 
 /* In the child: whether one that hangs is given up, after a while, and nobody is told of it any more. */
-static bool give_up(Fixture *fixture)
+static bool give_up(void *userdata)
 {
+    Fixture *fixture = userdata;
     usec_t begin, waited;
 
     if (event_reinit(fixture->base) < 0)
@@ -412,23 +412,9 @@ static bool give_up(Fixture *fixture)
            fixture->n_begun == 1 && fixture->n_done == 0;
 }
 
-/*
- * In a process of its own, since it stays until that ends. Which is by a signal when all is well: what a load that was
- * given up holds is lost on purpose, and any other end has it reported by a sanitizer or valgrind.
- */
 static void test_free_hanging(void **state)
 {
-    int status;
-    pid_t child = fork();
-
-    assert_true(child >= 0);
-    if (child == 0) {
-        if (give_up(*state))
-            (void)raise(SIGKILL);
-        _exit(1);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    child_assert(give_up, *state);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

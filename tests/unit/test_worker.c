@@ -6,6 +6,7 @@
  */
 
 #include "daemon/worker.h"
+#include "tests/unit/child.h"
 #include "tests/unit/loop.h"
 
 #include <dlfcn.h>
@@ -13,7 +14,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -530,8 +529,9 @@ static bool is_untouched(int fd)
  * In the child: whether one that hangs is given up, after a while, with all that it has. It still runs when its worker is
  * gone and other files have the numbers of all that was closed.
  */
-static bool give_up(Fixture *fixture)
+static bool give_up(void *userdata)
 {
+    Fixture *fixture = userdata;
     usec_t begun, waited;
     Job *job = job_new(fixture);
     int others[2];
@@ -558,23 +558,9 @@ static bool give_up(Fixture *fixture)
            is_untouched(others[0]) && is_untouched(others[1]);
 }
 
-/*
- * In a process of its own, since it stays until that ends. Which is by a signal when all is well: what a job that was
- * given up holds is lost on purpose, and any other end has it reported by a sanitizer or valgrind.
- */
 static void test_free_hanging(void **state)
 {
-    int status;
-    pid_t child = fork();
-
-    assert_true(child >= 0);
-    if (child == 0) {
-        if (give_up(*state))
-            (void)raise(SIGKILL);
-        _exit(1);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    child_assert(give_up, *state);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
