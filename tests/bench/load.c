@@ -5,9 +5,12 @@
  * the same to the byte. So any server can be measured with the same client, and a wrong answer counts as
  * a failure, not as a fast answer.
  *
- *     load SOCKET CONNECTIONS DEPTH REQUESTS [--reconnect] < REQUEST
+ *     load CONNECTIONS DEPTH REQUESTS ROUNDS [--reconnect] SOCKET REQUEST-FILE [SOCKET REQUEST-FILE]...
  *
- * DEPTH requests are under way on each connection. With --reconnect each request has a connection of its own.
+ * In each round every server is given so many REQUESTS, one server after the other, each first in its turn; a line for a
+ * round has a number for each. All from this one process, so that where its memory lies is the same for all, and in short
+ * rounds, so that a machine that becomes slower does so for all. DEPTH requests are under way on each connection. With
+ * --reconnect each request has a connection of its own.
  */
 
 #include <assert.h>
@@ -25,6 +28,8 @@
 #define LOAD_MESSAGE_BYTES_MAX 4096
 #define LOAD_CONNECTIONS_MAX   1024
 #define LOAD_DEPTH_MAX         64
+#define LOAD_SERVERS_MAX       8
+#define LOAD_WARM_UP           20 /* one of so many requests more, before a round is timed */
 
 typedef struct Message {
     char bytes[LOAD_MESSAGE_BYTES_MAX];
@@ -37,6 +42,7 @@ typedef struct Client {
     size_t received; /* bytes of the current reply */
 } Client;
 
+/* What one server is given. */
 typedef struct Load {
     struct sockaddr_un address;
     Message request;
@@ -152,7 +158,7 @@ static void load_check(Load *load, Client *client, const char *bytes, size_t siz
 
 static void load_receive(Load *load, Client *client)
 {
-    char bytes[65536];
+    static char bytes[65536];
     ssize_t n = recv(client->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
     if (n < 0 && errno == EAGAIN)
@@ -169,12 +175,13 @@ static void load_receive(Load *load, Client *client)
 
 static void load_run(Load *load, unsigned long n_requests)
 {
-    struct epoll_event events[LOAD_CONNECTIONS_MAX];
+    static struct epoll_event events[LOAD_CONNECTIONS_MAX];
 
     load->n_left = n_requests;
+    load->n_done = 0;
     for (unsigned i = 0; i < load->n_clients; i++) {
-        load->clients[i] = (Client){.fd = load_connect(load)};
-        load_watch(load, &load->clients[i]);
+        if (load->is_reconnect)
+            load_replace(load, &load->clients[i]);
         load_fill(load, &load->clients[i]);
     }
     while (load->n_done < n_requests) {
@@ -187,18 +194,53 @@ static void load_run(Load *load, unsigned long n_requests)
         for (int i = 0; i < n; i++)
             load_receive(load, events[i].data.ptr);
     }
-    for (unsigned i = 0; i < load->n_clients; i++)
-        (void)close(load->clients[i].fd);
+    assert(load->n_done == n_requests);
 }
 
-static void load_read_request(Load *load)
+/* Requests a second. */
+static double load_measure(Load *load, unsigned long n_requests)
 {
-    load->request.size = fread(load->request.bytes, 1, sizeof(load->request.bytes), stdin);
+    struct timespec begin, end;
+    double seconds;
+
+    load_run(load, n_requests / LOAD_WARM_UP + 1);
+    (void)clock_gettime(CLOCK_MONOTONIC, &begin);
+    load_run(load, n_requests);
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+    return (double)n_requests / seconds;
+}
+
+static void load_read_request(Load *load, const char *path)
+{
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        load_fail(path);
+    load->request.size = fread(load->request.bytes, 1, sizeof(load->request.bytes), file);
+    (void)fclose(file);
     if (load->request.size == 0 || load->request.size * load->depth > sizeof(load->burst.bytes))
         load_fail("request");
     for (unsigned i = 0; i < load->depth; i++) {
         memcpy(load->burst.bytes + load->burst.size, load->request.bytes, load->request.size);
         load->burst.size += load->request.size;
+    }
+}
+
+static void load_init(Load *load, const char *socket, const char *request)
+{
+    if (strlen(socket) >= sizeof(load->address.sun_path))
+        load_fail("socket");
+    load->address.sun_family = AF_UNIX;
+    memcpy(load->address.sun_path, socket, strlen(socket));
+    load->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (load->epoll_fd < 0)
+        load_fail("epoll_create1");
+    load_read_request(load, request);
+    load_learn(load);
+    for (unsigned i = 0; i < load->n_clients; i++) {
+        load->clients[i] = (Client){.fd = load_connect(load)};
+        load_watch(load, &load->clients[i]);
     }
 }
 
@@ -214,31 +256,31 @@ static unsigned long load_number(const char *text, unsigned long max)
 
 int main(int argc, char **argv)
 {
-    static Load load = {.address = {.sun_family = AF_UNIX}};
-    struct timespec begin, end;
-    unsigned long n_requests;
-    double seconds;
+    static Load loads[LOAD_SERVERS_MAX];
+    double speeds[LOAD_SERVERS_MAX];
+    int n_given = argc > 5 && strcmp(argv[5], "--reconnect") == 0 ? 6 : 5;
+    unsigned n_servers = argc > n_given ? (unsigned)(argc - n_given) / 2 : 0;
+    unsigned long n_requests, n_rounds;
 
-    if (argc < 5 || strlen(argv[1]) >= sizeof(load.address.sun_path)) {
-        (void)fputs("usage: load SOCKET CONNECTIONS DEPTH REQUESTS [--reconnect] < REQUEST\n",
+    if (n_servers == 0 || n_servers > LOAD_SERVERS_MAX || (argc - n_given) % 2 != 0) {
+        (void)fputs("usage: load CONNECTIONS DEPTH REQUESTS ROUNDS [--reconnect] "
+                    "SOCKET REQUEST-FILE [SOCKET REQUEST-FILE]...\n",
                     stderr);
         return EXIT_FAILURE;
     }
-    memcpy(load.address.sun_path, argv[1], strlen(argv[1]));
-    load.n_clients = (unsigned)load_number(argv[2], LOAD_CONNECTIONS_MAX);
-    load.depth = (unsigned)load_number(argv[3], LOAD_DEPTH_MAX);
-    n_requests = load_number(argv[4], 1000UL * 1000 * 1000);
-    load.is_reconnect = argc > 5 && strcmp(argv[5], "--reconnect") == 0;
-    load.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (load.epoll_fd < 0)
-        load_fail("epoll_create1");
-    load_read_request(&load);
-    load_learn(&load);
-    (void)clock_gettime(CLOCK_MONOTONIC, &begin);
-    load_run(&load, n_requests);
-    (void)clock_gettime(CLOCK_MONOTONIC, &end);
-    assert(load.n_done == n_requests);
-    seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
-    (void)printf("%.0f\n", (double)n_requests / seconds);
+    n_requests = load_number(argv[3], 1000UL * 1000 * 1000);
+    n_rounds = load_number(argv[4], 1000UL * 1000);
+    for (unsigned i = 0; i < n_servers; i++) {
+        loads[i].n_clients = (unsigned)load_number(argv[1], LOAD_CONNECTIONS_MAX);
+        loads[i].depth = (unsigned)load_number(argv[2], LOAD_DEPTH_MAX);
+        loads[i].is_reconnect = n_given == 6;
+        load_init(&loads[i], argv[n_given + 2 * (int)i], argv[n_given + 2 * (int)i + 1]);
+    }
+    for (unsigned long round = 0; round < n_rounds; round++) {
+        for (unsigned long i = round; i < round + n_servers; i++)
+            speeds[i % n_servers] = load_measure(&loads[i % n_servers], n_requests);
+        for (unsigned i = 0; i < n_servers; i++)
+            (void)printf("%.0f%c", speeds[i], i + 1 < n_servers ? ' ' : '\n');
+    }
     return EXIT_SUCCESS;
 }
