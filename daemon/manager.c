@@ -22,6 +22,7 @@
 #include "daemon/reconcile.h"
 #include "daemon/reload.h"
 #include "daemon/serve.h"
+#include "ipc/alarm.h"
 #include "ipc/credentials.h"
 #include "ipc/server.h"
 #include "systemd/activation.h"
@@ -54,8 +55,8 @@ struct Manager {
     struct event_base *base;
     struct event *signals[3];
     struct event *settle;
-    struct event *timer;
-    struct event *watchdog;
+    Alarm *timer;
+    Alarm *watchdog;
     struct event *stop_timer;
 
     DigestKey key;
@@ -245,7 +246,7 @@ static void manager_on_commit(void *userdata, uint64_t generation, int error)
 static void manager_arm(Manager *manager, usec_t now)
 {
     usec_t due = manager->reconciler.due, wait;
-    struct timeval timeout;
+    int r;
 
     if (manager->registry.has_changes && manager->commit_after > now && manager->commit_after < due)
         due = manager->commit_after;
@@ -254,9 +255,9 @@ static void manager_arm(Manager *manager, usec_t now)
     wait = due > now ? due - now : 0;
     if (wait > MANAGER_TICK_USEC)
         wait = MANAGER_TICK_USEC;
-    timeout = (struct timeval){(time_t)(wait / USEC_PER_SEC), (suseconds_t)(wait % USEC_PER_SEC)};
-    if (event_add(manager->timer, &timeout) < 0)
-        log_event(LOG_ERR, MESSAGE_CANNOT_RUN, "cannot set a timer: %s", error_text(error_errno()));
+    r = alarm_set(manager->timer, wait, 0);
+    if (r < 0)
+        log_event(LOG_ERR, MESSAGE_CANNOT_RUN, "cannot set a timer: %s", error_text(r));
 }
 
 static bool manager_is_creating(const Manager *manager)
@@ -299,10 +300,13 @@ static void manager_on_settle(evutil_socket_t fd, short what, void *userdata)
     manager_settle(userdata);
 }
 
-static void manager_on_watchdog(evutil_socket_t fd, short what, void *userdata)
+static void manager_on_timer(void *userdata)
 {
-    (void)fd;
-    (void)what;
+    manager_settle(userdata);
+}
+
+static void manager_on_watchdog(void *userdata)
+{
     (void)userdata;
     notify_watchdog();
 }
@@ -529,8 +533,7 @@ static int manager_init_events(Manager *manager)
     struct event_base *base = manager->base;
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     usec_t interval = notify_watchdog_interval();
-    struct timeval period = {(time_t)(interval / USEC_PER_SEC),
-                             (suseconds_t)(interval % USEC_PER_SEC)};
+    int r;
 
     for (size_t i = 0; i < N_ELEMENTS(numbers); i++) {
         manager->signals[i] = evsignal_new(
@@ -540,14 +543,15 @@ static int manager_init_events(Manager *manager)
             return -ENOMEM;
     }
     manager->settle = event_new(base, -1, 0, manager_on_settle, manager);
-    manager->timer = evtimer_new(base, manager_on_settle, manager);
     manager->stop_timer = evtimer_new(base, manager_on_stop_timer, manager);
-    manager->watchdog = event_new(base, -1, EV_PERSIST, manager_on_watchdog, manager);
-    if (!manager->settle || !manager->timer || !manager->stop_timer || !manager->watchdog)
+    if (!manager->settle || !manager->stop_timer)
         return -ENOMEM;
-    if (interval > 0 && event_add(manager->watchdog, &period) < 0)
-        return -ENOMEM;
-    return 0;
+    r = alarm_new(base, manager_on_timer, manager, &manager->timer);
+    if (r == 0)
+        r = alarm_new(base, manager_on_watchdog, manager, &manager->watchdog);
+    if (r == 0 && interval > 0)
+        r = alarm_set(manager->watchdog, interval, interval);
+    return r;
 }
 
 static int manager_open_store(Manager *manager)
@@ -726,9 +730,9 @@ Manager *manager_free(Manager *manager)
     for (size_t i = 0; i < N_ELEMENTS(manager->signals); i++)
         manager_free_event(manager->signals[i]);
     manager_free_event(manager->settle);
-    manager_free_event(manager->timer);
+    (void)alarm_free(manager->timer);
     manager_free_event(manager->stop_timer);
-    manager_free_event(manager->watchdog);
+    (void)alarm_free(manager->watchdog);
     if (manager->base)
         event_base_free(manager->base);
     explicit_bzero(manager, sizeof(*manager));

@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "ipc/alarm.h"
 #include "ipc/conn.h"
 #include "ipc/listener.h"
 
 /* How late an overdue connection may be found out: a sixth of the shortest deadline, CONN_REQUEST_USEC. */
-#define SERVER_SWEEP_SEC 5
+#define SERVER_SWEEP_USEC (5 * USEC_PER_SEC)
 
 static_assert(SERVER_PRIORITIES == CONN_N_PRIORITIES, "the loop has those that connections need");
 
@@ -18,10 +19,10 @@ struct Server {
     ConnShared shared;
     Listener *listeners[SERVER_LISTENERS_MAX];
     size_t n_listeners;
-    struct event *sweep; /* armed while there are connections */
+    Alarm *sweep; /* set while there are connections */
 };
 
-static void server_on_sweep(evutil_socket_t fd, short what, void *userdata);
+static void server_on_sweep(void *userdata);
 
 int server_new(struct event_base *base, const ServerOperations *operations, void *userdata,
                Server **ret_server)
@@ -37,9 +38,9 @@ int server_new(struct event_base *base, const ServerOperations *operations, void
     r = conn_shared_init(&server->shared, base, operations, userdata);
     if (r < 0)
         return r;
-    server->sweep = event_new(base, -1, EV_PERSIST, server_on_sweep, server);
-    if (!server->sweep)
-        return -ENOMEM;
+    r = alarm_new(base, server_on_sweep, server, &server->sweep);
+    if (r < 0)
+        return r;
     *ret_server = TAKE_PTR(server);
     return 0;
 }
@@ -58,7 +59,7 @@ static void server_end(Server *server, void (*end)(Conn *conn))
     server_deafen(server);
     while ((conn = conn_next(&server->shared, NULL)))
         end(conn);
-    (void)event_del(server->sweep);
+    alarm_clear(server->sweep);
 }
 
 static void server_drop(Conn *conn)
@@ -72,7 +73,7 @@ Server *server_free(Server *server)
         return NULL;
     if (server->sweep) {
         server_end(server, server_drop);
-        event_free(server->sweep);
+        (void)alarm_free(server->sweep);
     }
     conn_shared_deinit(&server->shared);
     free(server);
@@ -144,15 +145,13 @@ void server_stop(Server *server)
 
 /* ---- connections ---- */
 
-static void server_on_sweep(evutil_socket_t fd, short what, void *userdata)
+static void server_on_sweep(void *userdata)
 {
     Server *server = userdata;
 
-    (void)fd;
-    (void)what;
     server_sweep(server, clock_boottime());
     if (server->shared.n_conns == 0)
-        (void)event_del(server->sweep);
+        alarm_clear(server->sweep);
 }
 
 void server_sweep(Server *server, usec_t now)
@@ -167,12 +166,10 @@ void server_sweep(Server *server, usec_t now)
 
 void server_serve(Server *server, int fd, Peer *peer)
 {
-    static const struct timeval period = {.tv_sec = SERVER_SWEEP_SEC};
-
     conn_open(&server->shared, fd, peer);
     /* Where that fails there is no memory: the next connection tries again. */
-    if (server->shared.n_conns > 0 && !event_pending(server->sweep, EV_TIMEOUT, NULL))
-        (void)event_add(server->sweep, &period);
+    if (server->shared.n_conns > 0 && !alarm_is_set(server->sweep))
+        (void)alarm_set(server->sweep, SERVER_SWEEP_USEC, SERVER_SWEEP_USEC);
 }
 
 static void server_on_accept(void *userdata, int fd)
