@@ -51,8 +51,9 @@ static int timer_set(int fd, long nanoseconds)
 }
 
 /* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's parameters have other names */
-__attribute__((visibility("default"))) int
-timerfd_settime(int fd, int flags, const struct itimerspec *times, struct itimerspec *ret_before)
+__attribute__((visibility("default"))) int timerfd_settime(int fd, int flags,
+                                                           const struct itimerspec *times,
+                                                           struct itimerspec *ret_before)
 {
     usec_t delay = (usec_t)times->it_value.tv_sec * USEC_PER_SEC;
 
