@@ -44,6 +44,9 @@ DEFINES    ?=# for example -DNDEBUG
 # $(call try,FLAGS): FLAGS, if the compiler takes them without a word.
 try = $(shell $(CC) -Werror -O2 $(1) -include string.h -x c -c -o /dev/null /dev/null \
         >/dev/null 2>&1 && echo '$(1)')
+# The same for what the linker has to understand as well.
+try_link = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror -O2 $(1) -x c -o /dev/null - \
+        >/dev/null 2>&1 && echo '$(1)')
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
         -Wpointer-arith -Wundef -Wvla -Wimplicit-fallthrough -Wwrite-strings \
@@ -60,10 +63,13 @@ HARDEN := $(or $(call try,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3), \
                -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 endif
 HARDEN += -fstack-protector-strong $(call try,-fstack-clash-protection) $(call try,-fcf-protection)
-# No jumps through stubs, since all is bound at the start; and the daemon is optimized as one (a look-up is a twentieth
-# faster), from objects that also hold what everything else is linked from.
+# No jumps through stubs, since all is bound at the start; and the daemon is optimized as one, from objects that also hold
+# what everything else is linked from. Who has asked for that, or against it, has it everywhere, and as asked.
 TUNE := $(call try,-fno-plt)
-LTO  := $(if $(filter -O2 -O3,$(CFLAGS)),$(call try,-flto=auto -ffat-lto-objects))
+ifeq ($(filter -flto% -fno-lto,$(CFLAGS) $(LDFLAGS)),)
+LTO    := $(if $(filter -O2 -O3,$(CFLAGS)),$(call try_link,-flto=auto -ffat-lto-objects))
+NO_LTO := -fno-lto
+endif
 NO_UNDEFINED := -Wl,-z,defs
 else
 # The sanitizers intercept what fortification would replace, and clang's leave
@@ -94,7 +100,7 @@ TEST_LIBS    := $(call libs,$(TEST_PKGS)) -pthread -ldl
 # what its header says.
 COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE -DELEMENTD_VERSION='"$(VERSION)"' -I. $(DEFINES) \
           -fPIC -fvisibility=hidden -pthread $(WARN) $(HARDEN) $(TUNE) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-LINK    = $(CC) $(filter -fsanitize=% -fno-sanitize%,$(HARDEN)) $(or $(LINK_LTO),-fno-lto) $(CFLAGS) \
+LINK    = $(CC) $(filter -fsanitize=% -fno-sanitize%,$(HARDEN)) $(or $(LINK_LTO),$(NO_LTO)) $(CFLAGS) \
           -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 # `make V=1` shows the commands.
 ifeq ($(V),1)
@@ -109,8 +115,8 @@ $(BUILD)/.flags: FORCE
 	@mkdir -p $(@D)
 	@$(PKG_CONFIG) --exists $(HOUSE_PKGS) $(FETCH_PKGS) || \
 	    { echo "Libraries are missing; packaging/install-deps build installs them." >&2; exit 1; }
-	@echo '$(subst ','\'',$(COMPILE) | $(LINK))' | cmp -s - $@ || \
-	    echo '$(subst ','\'',$(COMPILE) | $(LINK))' > $@
+	@echo '$(subst ','\'',$(COMPILE) | $(LINK) | $(LTO))' | cmp -s - $@ || \
+	    echo '$(subst ','\'',$(COMPILE) | $(LINK) | $(LTO))' > $@
 
 # --- Sources -------------------------------------------------------------------
 
@@ -147,7 +153,7 @@ $(BUILD)/%.o: %.c $(BUILD)/.flags
 	$(call say,CC  )$(COMPILE) $(WERROR_FLAG) $(OBJ_FLAGS) -MMD -MP -c -o $@ $<
 
 $(HOUSE_OBJS) $(BUILD)/daemon/main.o: OBJ_FLAGS += $(LTO)
-$(BUILD)/elementd $(BUILD)/installed/elementd: LINK_LTO = $(LTO)
+$(BUILD)/elementd $(BUILD)/installed/elementd: private LINK_LTO = $(LTO)
 
 # What the assembler embeds (.incbin) is unknown to -MMD, and to a link-time optimizer that cuts the program into parts.
 $(BUILD)/ipc/interface.o $(BUILD)/config/element.o: OBJ_FLAGS = -fno-lto
