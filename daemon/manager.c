@@ -30,7 +30,7 @@
 #include "systemd/messages.h"
 #include "systemd/notify.h"
 
-/* The loop's clock stands still during suspend, ours does not: look at what is due at least this often. */
+/* However far off what is due may be: a timer that is wrong, for whatever reason, delays nothing for longer. */
 #define MANAGER_TICK_USEC (60 * USEC_PER_SEC)
 
 /* Between two messages about what is under way. */

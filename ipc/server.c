@@ -19,7 +19,7 @@ struct Server {
     ConnShared shared;
     Listener *listeners[SERVER_LISTENERS_MAX];
     size_t n_listeners;
-    Alarm *sweep; /* set while there are connections */
+    Alarm *sweep; /* set while there are connections, and until it finds none */
 };
 
 static void server_on_sweep(void *userdata);
