@@ -22,7 +22,7 @@ typedef struct Alarm Alarm;
 /* May set, clear or free the alarm. */
 typedef void (*AlarmHandler)(void *userdata);
 
-/* 0 or -errno. */
+/* Not set yet. `base` must live as long. 0 or -errno; -EMFILE and -ENFILE as timerfd_create(2). */
 int alarm_new(struct event_base *base, AlarmHandler handler, void *userdata, Alarm **ret_alarm);
 
 /* NULL is fine. Returns NULL. */
