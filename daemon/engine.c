@@ -300,6 +300,11 @@ int engine_ask(Engine *engine, const PlatformQuestion *question, EngineStarted s
     return 0;
 }
 
+bool engine_is_idle(const Engine *engine)
+{
+    return engine->n_tasks == 0;
+}
+
 void engine_prepare(Engine *engine)
 {
     if (engine_open_http(engine) == 0)

@@ -44,6 +44,9 @@ DEFINE_FREEP(Engine, engine_free)
 /* From now on; what is under way goes on. */
 void engine_set_parallel(Engine *engine, unsigned parallel);
 
+/* Whether nothing is being asked, nor waits to be. */
+bool engine_is_idle(const Engine *engine);
+
 /* Makes ready for the first question, which then does not wait for a process to start. */
 void engine_prepare(Engine *engine);
 

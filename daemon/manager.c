@@ -36,8 +36,13 @@
 /* Between two messages about what is under way. */
 #define MANAGER_STATUS_USEC (200 * USEC_PER_MSEC)
 
-/* Between two commits, so that a slow disk does not make tokens wait for longer than it has to. */
-#define MANAGER_COMMIT_PAUSE_MAX (50 * USEC_PER_MSEC)
+/*
+ * While answers are expected, a commit waits for more of them, this many times as long as the last one took: so the disk and a
+ * processor are busy with commits a quarter of the time at most. But a slow disk does not make tokens wait for longer than
+ * it has to.
+ */
+#define MANAGER_GATHER_FACTOR 3
+#define MANAGER_GATHER_MAX    (50 * USEC_PER_MSEC)
 
 /* At the end, creations that have been sent get this long to be answered; their intents are recorded. */
 #define MANAGER_STOP_USEC (5 * USEC_PER_SEC)
@@ -62,9 +67,9 @@ struct Manager {
     DigestKey key;
     Store *store;
     usec_t commit_begin; /* of the last one */
-    usec_t
-        commit_after; /* no commit before, since the last one failed or has just ended; 0: at once */
-    int store_error;  /* of the last commit */
+    usec_t commit_after; /* no commit before, since the last one failed; 0: at once */
+    usec_t gather_until; /* no commit before, unless no answer is expected */
+    int store_error;     /* of the last commit */
     Gates gates;
     Registry registry;
     Bodies *bodies;
@@ -173,13 +178,21 @@ static void manager_tell_load(const StoreLoad *load)
 
 /* ---- committing ---- */
 
+/* When the next commit may begin. One that comes alone goes out at once, and so does the last one of many. */
+static usec_t manager_commit_due(const Manager *manager)
+{
+    if (manager->gather_until > manager->commit_after && !engine_is_idle(manager->engine))
+        return manager->gather_until;
+    return manager->commit_after;
+}
+
 static void manager_commit(Manager *manager, usec_t now)
 {
     _cleanup_(snapshot_deinit) Snapshot snapshot = {.key = manager->key};
     uint64_t generation;
 
     if (!manager->registry.has_changes || store_is_busy(manager->store) ||
-        now < manager->commit_after)
+        now < manager_commit_due(manager))
         return;
     if (gates_snapshot(&manager->gates, &snapshot, now) < 0)
         generation = 0;
@@ -192,15 +205,11 @@ static void manager_commit(Manager *manager, usec_t now)
     manager->commit_begin = now;
 }
 
-/*
- * As long as a commit took, the next one waits for more changes: so the disk and a processor are busy with it half of
- * the time at most, and a commit that comes alone goes out at once.
- */
-static usec_t manager_commit_pause(const Manager *manager, usec_t now)
+static usec_t manager_gather_time(const Manager *manager, usec_t now)
 {
-    usec_t took = now - manager->commit_begin;
+    usec_t time = MANAGER_GATHER_FACTOR * (now - manager->commit_begin);
 
-    return took < MANAGER_COMMIT_PAUSE_MAX ? took : MANAGER_COMMIT_PAUSE_MAX;
+    return time < MANAGER_GATHER_MAX ? time : MANAGER_GATHER_MAX;
 }
 
 static void manager_tell_commit(Manager *manager, int error)
@@ -233,7 +242,8 @@ static void manager_on_commit(void *userdata, uint64_t generation, int error)
         manager->commit_after = clock_add(now, STORE_RETRY_USEC);
         registry_not_committed(&manager->registry);
     } else {
-        manager->commit_after = clock_add(now, manager_commit_pause(manager, now));
+        manager->commit_after = 0;
+        manager->gather_until = clock_add(now, manager_gather_time(manager, now));
         registry_committed(&manager->registry, generation);
     }
     reconciler_committed(&manager->reconciler, before, error);
@@ -245,11 +255,11 @@ static void manager_on_commit(void *userdata, uint64_t generation, int error)
 /* `now` is that of manager_commit(): what was too early then must be waited for, however late it has become meanwhile. */
 static void manager_arm(Manager *manager, usec_t now)
 {
-    usec_t due = manager->reconciler.due, wait;
+    usec_t due = manager->reconciler.due, commit = manager_commit_due(manager), wait;
     int r;
 
-    if (manager->registry.has_changes && manager->commit_after > now && manager->commit_after < due)
-        due = manager->commit_after;
+    if (manager->registry.has_changes && commit > now && commit < due)
+        due = commit;
     if (manager->is_status_late && manager->status_after < due)
         due = manager->status_after;
     wait = due > now ? due - now : 0;

@@ -11,6 +11,7 @@ from harness.notify import NotifyListener
 from harness.process import Process
 from harness.sandbox import PREFIX
 from harness.site import OWNER
+from harness.sites import sites
 from harness.wait import wait_until
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -303,3 +304,31 @@ def test_commits_that_wait_for_their_turn_are_not_forgotten(site):
     site.wait_for_socket(daemon)
     wait_until(lambda: manager.poll() and all(row["hasToken"] for row in site.instances().values()), "all have a token")
     manager.close()
+
+
+def pause_between_commits(site, expected):
+    """Milliseconds from the end of the first token's commit to the begin of the second's, which comes meanwhile."""
+    sync = 30
+    site.simple("first", "second", *expected, parallel=3)
+    for name, ms in {"first": 300, "second": 330, **expected}.items():
+        site.platform.fault("delay", method="POST", name=name, ms=ms)
+    daemon = site.start(f"fsync:delay={sync}ms")
+    site.token("first")
+    site.token("second")
+    files = daemon.faults.calls("fsync", r"records\.json\.new$")
+    folders = daemon.faults.calls("fsync", "elementd$")
+    assert len(files) == 3, "of the intents, and of each token"
+    end = next(call for call in folders if call.usec > files[1].usec)
+    return (files[2].usec - end.usec) / 1000 - sync
+
+
+def test_a_commit_waits_for_company_while_answers_are_expected(site):
+    """So that of many answers several share one, and the disk has its peace in between."""
+    assert pause_between_commits(site, {"third": 5000}) >= 45
+
+
+def test_the_last_commit_waits_for_nobody():
+    """One of three tries, since the machine may be slow."""
+    with sites(range(3)) as hosts:
+        pauses = [pause_between_commits(host, {}) for host in hosts.values()]
+    assert min(pauses) < 45, pauses

@@ -351,10 +351,12 @@ static void test_ceiling(void **state)
     Fixture *fixture = *state;
     Ask asks[5];
 
+    assert_true(engine_is_idle(fixture->engine));
     for (size_t i = 0; i < N_ELEMENTS(asks); i++) {
         asks[i] = (Ask){.fixture = fixture};
         start(&asks[i], PLATFORM_CREATE);
     }
+    assert_false(engine_is_idle(fixture->engine)); /* those that wait count, too */
     origin_await_requests(fixture->origin, 2);
     idle(fixture);
     assert_int_equal(fixture->origin->n_requests, 2);
@@ -379,6 +381,7 @@ static void test_ceiling(void **state)
     assert_int_equal(fixture->origin->n_requests, 5);
     assert_int_equal(fixture->origin->n_open_max, 2);
     assert_false(engine_task_is_started(NULL));
+    assert_true(engine_is_idle(fixture->engine));
 }
 
 /* Look-ups go before what waits already, since others wait for what they find; the rest goes in its order. */
