@@ -308,9 +308,9 @@ def test_commits_that_wait_for_their_turn_are_not_forgotten(site):
 
 def pause_between_commits(site, expected):
     """Milliseconds from the end of the first token's commit to the begin of the second's, which comes meanwhile."""
-    sync = 30
+    sync = 100
     site.simple("first", "second", *expected, parallel=3)
-    for name, ms in {"first": 300, "second": 330, **expected}.items():
+    for name, ms in {"first": 300, "second": 400, **expected}.items():
         site.platform.fault("delay", method="POST", name=name, ms=ms)
     daemon = site.start(f"fsync:delay={sync}ms")
     site.token("first")
