@@ -50,6 +50,8 @@ def is_well(site, tokens):
 
 WRITE, SYNC, RENAME = "@(write|writev|pwrite)", "@(fsync|fdatasync)", "@(rename|renameat|renameat2)"
 
+SYNCS = "fsync|fdatasync"
+
 NO_EXCHANGE = "renameat2:error=EINVAL"  # as of a file system that cannot
 
 # The rules, and what the operator is told of the last one.
@@ -107,7 +109,7 @@ def spoil_before_the_token(host, rule):
 def test_each_failure_is_told_once_and_ends_by_itself():
     """Without a durable intent nothing is posted, and no token is given out before it is durable, or forgotten."""
     cases = [(fault, 1, spoil_before_the_intent) for fault in FAULTS]
-    # The parent is synced once, with the first commit.
+    # The parent is synced once: before the first commit at the latest.
     cases += [(fault, 2, spoil_before_the_token) for fault in FAULTS if fault != "sync-parent"]
     with sites(cases) as hosts:
         tokens = {}
@@ -122,6 +124,20 @@ def test_each_failure_is_told_once_and_ends_by_itself():
             assert host.ask("new") == NOT_READY, case
             assert len(host.platform.instances()) == len(host.platform.posts()) == n_instances, case
             tells_once_and_ends_well(host, host.daemon, FAULTS[fault][1], tokens[case], host.daemon.faults.set)
+
+
+@pytest.mark.parametrize("rules", [[], [f"{SYNC}:path=*/var/lib:error=EIO:count=1"]], ids=["well", "failed-once"])
+def test_the_folder_above_is_synced_while_the_configuration_is_read(site, rules):
+    """So that no commit waits for that. A failure then is not told yet: the first commit tries again."""
+    daemon = site.start(*rules, faults=True)
+    wait_until(lambda: daemon.faults.calls(SYNCS, "/var/lib$"), "it has been synced without a commit")
+    assert not daemon.faults.calls(SYNCS, "records.json")
+    site.simple("new")
+    site.reload()
+    site.token("new")
+    assert [call.verdict.split("=")[0] for call in daemon.faults.calls(SYNCS, "/var/lib$")] == \
+        (["error", "call"] if rules else ["call"])
+    assert not lines(daemon, "cannot write")
 
 
 def test_a_token_that_could_not_be_synced_is_not_given_out_by_the_next_run_either(site):
