@@ -1,5 +1,6 @@
 #include "daemon/loader.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -85,6 +86,19 @@ static void loader_on_done(void *userdata, void *argument)
     loader->operations->done(loader->userdata, loader->n_begun, job->config, job->error);
     /* Not at once: what this job has is freed first, since the thread of the next one may hold the lock for that. */
     worker_wake(loader->worker);
+}
+
+int loader_start_first(Loader *loader)
+{
+    int r;
+
+    assert(loader->n_asked == 0);
+    r = loader_begin(loader);
+    if (r < 0)
+        return r;
+    loader->n_asked = loader->n_begun = 1;
+    loader->operations->begun(loader->userdata);
+    return 0;
 }
 
 uint64_t loader_start(Loader *loader)

@@ -32,5 +32,11 @@ Loader *loader_free(Loader *loader);
 
 DEFINE_FREEP(Loader, loader_free)
 
+/*
+ * Begins load 1, of which begun() is told from within this call: for a start that has more to do before its loop runs. Before any
+ * other is asked for. 0, or -errno: then nothing has begun.
+ */
+int loader_start_first(Loader *loader);
+
 /* Asks for a load that begins from now on. Its number, from 1 on. */
 uint64_t loader_start(Loader *loader);

@@ -650,12 +650,13 @@ int manager_new(const Paths *paths, Manager **ret_manager)
     r = manager_open_store(manager);
     if (r != 0)
         return r;
-    /* Names may have to be asked for over a network: not on the loop, and not before we are ready. */
+    /* Names may have to be asked for over a network: not on the loop, and nothing here waits for it. */
     r = loader_new(manager->paths, &manager->key, manager->base, &manager_loads, manager,
                    &manager->loader);
+    if (r == 0)
+        r = loader_start_first(manager->loader);
     if (r < 0)
         return r;
-    (void)loader_start(manager->loader);
     r = manager_find_http(manager);
     if (r < 0)
         return r;

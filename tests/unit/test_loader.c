@@ -231,6 +231,46 @@ static void test_one(void **state)
     assert_int_equal(fixture->n_instances[1], 2);
 }
 
+/* The first one is under way while no loop runs, and told by it; what is asked for meanwhile is one more. */
+static void test_first(void **state)
+{
+    Fixture *fixture = *state;
+
+    names_hang(true);
+    assert_int_equal(loader_start_first(fixture->loader), 0);
+    assert_int_equal(fixture->n_begun, 1);
+    names_wait(1);
+    assert_false(pthread_equal(names.thread, fixture->loop));
+    assert_int_equal(start(fixture), 2);
+    names_hang(false);
+    run(fixture, 2);
+    assert_int_equal(fixture->n_begun, 2);
+    for (unsigned n = 0; n < 2; n++) {
+        assert_int_equal(fixture->numbers[n], n + 1);
+        assert_int_equal(fixture->errors[n], 0);
+        assert_int_equal(fixture->n_instances[n], 1);
+    }
+}
+
+/* It cannot begin: that is told at once, and another may. */
+static void test_first_fails(void **state)
+{
+    Fixture *fixture = *state;
+    struct rlimit limit, none;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(loader_start_first(fixture->loader), -EMFILE);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(fixture->n_begun, 0);
+    assert_int_equal(loader_start_first(fixture->loader), 0);
+    run(fixture, 1);
+    assert_int_equal(fixture->numbers[0], 1);
+    assert_int_equal(fixture->errors[0], 0);
+}
+
 /* Asked for before it has begun: one load, and all are told the same number. */
 static void test_asked_together(void **state)
 {
@@ -424,6 +464,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_unused),
         TEST(test_one),
+        TEST(test_first),
+        TEST(test_first_fails),
         TEST(test_asked_together),
         TEST(test_asked_meanwhile),
         TEST(test_asked_at_the_end),
