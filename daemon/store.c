@@ -272,7 +272,8 @@ static void *store_run(void *argument)
     Store *store = argument;
 
     thread_stand_back();
-    (void)store_anchor(store); /* while nobody waits for it; where it fails, the first commit says so */
+    (void)store_anchor(
+        store); /* while nobody waits for it; where it fails, the first commit says so */
     (void)pthread_mutex_lock(&store->mutex);
     for (;;) {
         int r;
