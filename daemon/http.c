@@ -38,6 +38,7 @@ struct HttpSlot {
     uint64_t id;
     HttpStage stage;
     bool is_abandoned;      /* was cancelled: its owner knows it no more */
+    bool is_unsent;         /* ENDING: no process has had all of it */
     struct HttpSlots *list; /* that it is in, or NULL */
     TAILQ_ENTRY(HttpSlot) link;
     Buffer head;  /* the frame but for the body, until it is sent */
@@ -72,7 +73,7 @@ struct Http {
     unsigned n_slots;   /* that have an owner */
     unsigned n_handed;  /* of which the process owes us the end */
     HttpSlot *sending;  /* whose frame is on its way, or NULL */
-    size_t n_body_sent; /* of that frame */
+    size_t n_body_sent; /* of that frame, or of `output` */
     Buffer output;      /* another frame that is on its way */
     Buffer input;
     struct HttpSlots queued;
@@ -204,7 +205,7 @@ static void http_end_all(Http *http, bool is_sent, const char *problem)
     HttpSlot *slot;
 
     while ((slot = TAILQ_FIRST(&http->ending)))
-        http_slot_fail(slot, is_sent, problem);
+        http_slot_fail(slot, is_sent && !slot->is_unsent, problem);
 }
 
 static void http_move_to_ending(struct HttpSlots *list)
@@ -220,16 +221,25 @@ static void http_move_to_ending(struct HttpSlots *list)
     }
 }
 
-/* Of a frame that was not whole the process has no use: the request waits for the next one, at the head of the line. */
+/*
+ * Of a frame that was not whole the process has no use: the request waits for the next one, at the head of the line, from its
+ * first byte on. Unless its time is over.
+ */
 static void http_take_back(Http *http)
 {
     HttpSlot *slot = http->sending;
 
     http->sending = NULL;
+    http->n_body_sent = 0;
     if (!slot)
         return;
     if (slot->is_abandoned) {
         http_slot_destroy(slot);
+        return;
+    }
+    if (!evtimer_pending(slot->deadline, NULL)) {
+        slot->is_unsent = true;
+        http_slot_set_stage(slot, HTTP_ENDING);
         return;
     }
     http_slot_set_stage(slot, HTTP_QUEUED);

@@ -404,6 +404,54 @@ static void test_deaf(void **state)
     http_call_deinit(&waiting);
 }
 
+/* It dies with a part of a frame: the next one gets that from its first byte on. */
+static void test_dies_in_a_frame(void **state)
+{
+    _cleanup_(buffer_deinit) Buffer hello = WORDS_INIT, answer = WORDS_INIT;
+    _cleanup_(secret_unrefp) Secret *large = http_call_body(HTTP_REQUEST_BODY_BYTES_MAX);
+    _cleanup_(secret_unrefp) Secret *small = http_call_body(5);
+    HttpFixture *fixture = *state;
+    HttpCall handed = {}, half = {};
+
+    put_hello(&hello);
+    put_end(&answer, 2, 200);
+    script_begin();
+    script_add(0, &hello, buffer_size(&hello));
+    script_add(1, NULL, 0);
+    script_end(FAR_DIES);
+    http_call_start(fixture, &handed, small);
+    http_call_start(fixture, &half, large);
+    http_call_await(fixture, &handed);
+    assert_lost(&handed, OWN_PROBLEM "has ended");
+    assert_int_equal(half.n_answers, 0);
+    script_begin();
+    script_add(0, &hello, buffer_size(&hello));
+    script_add(1, &answer, buffer_size(&answer));
+    script_end(FAR_HANGS);
+    http_call_await(fixture, &half);
+    assert_int_equal(half.status, 200);
+    http_call_deinit(&handed);
+    http_call_deinit(&half);
+}
+
+/* It takes but a part of a frame in the time that the request has: that is over then, and not for the next one to begin with. */
+static void test_deaf_in_a_frame(void **state)
+{
+    _cleanup_(buffer_deinit) Buffer hello = WORDS_INIT;
+    _cleanup_(secret_unrefp) Secret *large = http_call_body(HTTP_REQUEST_BODY_BYTES_MAX);
+    HttpFixture *fixture = *state;
+    HttpCall half = {};
+
+    put_hello(&hello);
+    script_begin();
+    script_add(0, &hello, buffer_size(&hello));
+    script_end(FAR_DEAF);
+    http_call_start_url(fixture, &half, "http://127.0.0.1:1/", large, 100 * USEC_PER_MSEC);
+    http_call_await(fixture, &half);
+    assert_not_sent(&half, OWN_PROBLEM "does not answer in time");
+    http_call_deinit(&half);
+}
+
 /* It dies when it has greeted, each time: another one is started once a second. */
 static void test_pause_between_starts(void **state)
 {
@@ -599,6 +647,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_body_ceiling),
         TEST(test_ends_are_counted),
         TEST(test_deaf),
+        TEST(test_dies_in_a_frame),
+        TEST(test_deaf_in_a_frame),
         TEST(test_pause_between_starts),
         TEST(test_cannot_be_started),
         TEST(test_prepared),
