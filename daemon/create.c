@@ -200,8 +200,6 @@ static void create_on_answer(void *userdata, void *subject, PlatformAnswer *answ
         break;
     }
     reconciler_entry(reconciler, entry);
-    if (answer->outcome == PLATFORM_UNAUTHORIZED && entry->gate)
-        reconciler_gate(reconciler, entry->gate);
 }
 
 /* ---- sending it ---- */

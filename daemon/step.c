@@ -152,6 +152,7 @@ void step_unauthorized(Reconciler *reconciler, Entry *entry, const PlatformAnswe
         return;
     reconciler_pause(reconciler, entry->gate, answer);
     step_call_back(reconciler, entry->gate);
+    reconciler_gate(reconciler, entry->gate); /* who was called back waits for the account now */
 }
 
 bool step_take_token(Entry *entry, Record *record, Secret *token)

@@ -128,6 +128,26 @@ def test_a_report_while_the_account_is_paused_waits_like_all(site):
     assert site.ask("one") == token
 
 
+def test_creations_that_a_refused_verification_calls_back_wait_for_the_account(site):
+    """They do not look as if they were under way, nor take the room of other accounts."""
+    site.simple("one", parallel=2)
+    daemon = site.start()
+    token = ready(site)
+    site.platform.fault("delay", method="GET", path="/instances/*", ms=1500)
+    site.platform.fault("status", method="GET", path="/instances/*", status=401, message="Invalid secrets", retry_after="3600")
+    site.platform.fault("delay", method="POST", ms=3000)
+    report(site, "one", token)
+    wait_until(lambda: site.platform.requests("GET", "/instances/*"), "it is verified")
+    names = ["two", "three", "four"]
+    for name in names:
+        site.instance(name)
+    site.reload()
+    wait_until(lambda: [site.instances()[name]["state"] for name in names] == ["creating"] * 3, "all are in line")
+    daemon.wait_for_log("account default: ")
+    wait_until(lambda: [site.instances()[name]["state"] for name in names].count("waiting") == 2, "two wait", timeout=2)
+    assert len(site.platform.posts()) == 2, "that of the first, and one that was under way"
+
+
 # --- retry ---
 
 def test_retry_does_not_wait(site):
