@@ -206,7 +206,7 @@ static int config_load_instances(Config *config, const Paths *paths, const Diges
     return r;
 }
 
-int config_load(const Paths *paths, const DigestKey *key, Config **ret_config)
+int config_load_common(const Paths *paths, const DigestKey *key, Config **ret_config)
 {
     _cleanup_(config_unrefp) Config *config = calloc(1, sizeof(*config));
     int r;
@@ -217,6 +217,20 @@ int config_load(const Paths *paths, const DigestKey *key, Config **ret_config)
     r = config_load_settings(config, paths, key);
     if (r == 0)
         r = config_load_accounts(config, paths, key);
+    if (r < 0)
+        return r;
+    if (config->problems.is_out_of_memory)
+        return -ENOMEM;
+    *ret_config = TAKE_PTR(config);
+    return 0;
+}
+
+int config_load(const Paths *paths, const DigestKey *key, Config **ret_config)
+{
+    _cleanup_(config_unrefp) Config *config = NULL;
+    int r;
+
+    r = config_load_common(paths, key, &config);
     if (r == 0)
         r = config_load_instances(config, paths, key);
     if (r < 0)

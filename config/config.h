@@ -43,6 +43,9 @@ typedef struct Config {
 /* `key` is what digests are made with. 0 or -ENOMEM. */
 int config_load(const Paths *paths, const DigestKey *key, Config **ret_config);
 
+/* Only what instances have in common, settings and accounts: two small files, most of the time. No digests are made of it. */
+int config_load_common(const Paths *paths, const DigestKey *key, Config **ret_config);
+
 /* Whether there may be instances among the files below `paths`; a glance at their folders, nothing is read. */
 bool config_may_declare_instances(const Paths *paths);
 

@@ -79,8 +79,7 @@ void gate_forget_look_up(Gate *gate)
     gate->looked_up = 0;
 }
 
-/* Forgets all that was learned of the platform, or by secrets that are not those of the account any more. */
-static void gate_renew(Gate *gate)
+void gate_renew(Gate *gate)
 {
     gate->task = engine_task_free(gate->task);
     gate_forget_look_up(gate);

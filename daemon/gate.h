@@ -86,6 +86,9 @@ void gate_drop_rows(Gate *gate);
 /* The last look-up, whatever it has found, counts as none. */
 void gate_forget_look_up(Gate *gate);
 
+/* Forgets all that was learned of the platform; ends the look-up that is under way, and the pause. */
+void gate_renew(Gate *gate);
+
 /* Whether it was paused. */
 bool gate_open(Gate *gate);
 

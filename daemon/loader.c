@@ -8,6 +8,7 @@
 
 /* One load. */
 typedef struct LoaderJob {
+    LoaderRead read;
     Paths paths;
     DigestKey key;
     Config *config;
@@ -15,6 +16,7 @@ typedef struct LoaderJob {
 } LoaderJob;
 
 struct Loader {
+    LoaderRead read;
     Paths paths;
     DigestKey key;
     const LoaderOperations *operations;
@@ -42,7 +44,7 @@ static void loader_run(void *argument)
 {
     LoaderJob *job = argument;
 
-    job->error = config_load(&job->paths, &job->key, &job->config);
+    job->error = job->read(&job->paths, &job->key, &job->config);
 }
 
 /* 0 or -errno. */
@@ -53,6 +55,7 @@ static int loader_begin(Loader *loader)
 
     if (!job)
         return -ENOMEM;
+    job->read = loader->read;
     job->key = loader->key;
     r = paths_copy(&loader->paths, &job->paths);
     if (r < 0)
@@ -109,7 +112,7 @@ uint64_t loader_start(Loader *loader)
     return loader->n_asked;
 }
 
-int loader_new(const Paths *paths, const DigestKey *key, struct event_base *base,
+int loader_new(const Paths *paths, const DigestKey *key, struct event_base *base, LoaderRead read,
                const LoaderOperations *operations, void *userdata, Loader **ret_loader)
 {
     static const WorkerOperations work = {
@@ -123,6 +126,7 @@ int loader_new(const Paths *paths, const DigestKey *key, struct event_base *base
 
     if (!loader)
         return -ENOMEM;
+    loader->read = read;
     loader->key = *key;
     loader->operations = operations;
     loader->userdata = userdata;

@@ -20,8 +20,11 @@ typedef struct LoaderOperations {
     void (*done)(void *userdata, uint64_t number, Config *config, int error);
 } LoaderOperations;
 
+/* What is loaded: config_load() or config_load_common(). */
+typedef int (*LoaderRead)(const Paths *paths, const DigestKey *key, Config **ret_config);
+
 /* `paths` and `key` are copied; `operations` must live as long as the loader. 0 or -errno. */
-int loader_new(const Paths *paths, const DigestKey *key, struct event_base *base,
+int loader_new(const Paths *paths, const DigestKey *key, struct event_base *base, LoaderRead read,
                const LoaderOperations *operations, void *userdata, Loader **ret_loader);
 
 /*

@@ -27,7 +27,9 @@
 
 const Settings *reconciler_settings(const Reconciler *reconciler)
 {
-    return &reconciler->registry->config->settings;
+    const Config *config = reconciler->registry->config;
+
+    return config ? &config->settings : &reconciler->common->settings;
 }
 
 /* ---- facts ---- */

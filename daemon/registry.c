@@ -392,6 +392,8 @@ int registry_fill(Registry *registry, Config *config, StoreLoad *load, Gates *ga
 
         if (load->is_recovered || (load->n_broken > 0 && !entry->record))
             r = registry_suspect(registry, entry);
+        /* Any look-up of this run will do, also one that began before there was an entry. */
+        entry->wanted = 1;
         if (r == 0)
             r = registry_resume(registry, entry, now);
     }

@@ -165,8 +165,9 @@ static int setup(void **state)
     fixture->base = event_base_new();
     assert_non_null(fixture->base);
     assert_int_equal(paths_init(&paths, fixture->tree->path), 0);
-    assert_int_equal(
-        loader_new(&paths, &key, fixture->base, &operations, fixture, &fixture->loader), 0);
+    assert_int_equal(loader_new(&paths, &key, fixture->base, config_load, &operations, fixture,
+                                &fixture->loader),
+                     0);
     paths_deinit(&paths); /* it has a copy */
     names.n_asked = 0;
     *state = fixture;

@@ -45,7 +45,7 @@ static void test_declared_alone(void **state)
     assert_ptr_equal(entry->gate, fixture->gates.items[0]);
     assert_null(entry->record);
     filled_assert_serves(entry, NULL);
-    assert_int_equal(entry->wanted, FILLED_NOW);
+    assert_int_equal(entry->wanted, 1);
     assert_int_equal(entry->due, FILLED_NOW);
     assert_string_equal(entry->served.name, "a");
     assert_string_equal(entry->served.terms->element, "jira");
