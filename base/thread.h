@@ -16,23 +16,6 @@ int thread_start(pthread_t *ret_thread, void *(*function)(void *argument), void 
 void thread_leave(pthread_t thread);
 
 /*
- * Lets the calling thread go before others where they want the same processor, the moment that it is woken: for whoever serves
- * clients. Its turns are short ones for that, so it does not keep a processor from anybody. What it starts afterwards does the
- * same, unless it asks for something else.
- *
- * Source: as below. Before Linux 6.12 nothing comes of it, and who has slept goes first by what it has not used.
- */
-void thread_go_first(void);
-
-/*
- * Lets the calling thread take no processor from whoever is at work there, the moment that it is woken; else it has its share as
- * anybody. For work of a process that answers others on the same host: if it stood back as below, whoever is woken by what it
- * sends would take its processor in the middle of it, and the next one be idle (measured, with a platform on the same host of
- * two processors: each connection was made by one of them, and the other one was idle for 60 of 100 ms).
- */
-void thread_let_others_finish(void);
-
-/*
  * Lets the calling thread, and none of the others, stand back for threads that have clients to serve: what it does takes
  * milliseconds of a processor, and it would take that of the loop the moment that it is woken, and keep it until the next
  * tick of the kernel (measured: a p99 of 2.4 ms instead of 1). What it starts afterwards stands back as well.

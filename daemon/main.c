@@ -18,7 +18,6 @@
 #include "base/json_writer.h"
 #include "base/limits.h"
 #include "base/paths.h"
-#include "base/thread.h"
 #include "config/config.h"
 #include "config/consumers.h"
 #include "daemon/manager.h"
@@ -244,7 +243,6 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     if (options.is_check)
         return main_check(&paths, &options);
-    thread_go_first();
     log_open();
     main_set_level();
     main_set_memory();

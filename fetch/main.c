@@ -38,8 +38,8 @@ static void main_protect(void)
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     (void)setrlimit(RLIMIT_CORE, &no_core);
     (void)umask(0077);
-    /* Tokens that are there are served first (thread_go_first()), while many handshakes keep the processors busy here. */
-    thread_let_others_finish();
+    /* Tokens that are there are served first, while many handshakes keep the processors busy here. */
+    thread_stand_back();
     for (size_t i = 0; i < N_ELEMENTS(ignored); i++)
         (void)signal(ignored[i], SIG_IGN);
     /* They came to us blocked, so that none of them was too early. */

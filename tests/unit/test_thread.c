@@ -1,13 +1,10 @@
 #include "base/thread.h"
 
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -95,80 +92,11 @@ static void test_leave_late(void **state)
     end_work(&worker);
 }
 
-/* ---- turns ---- */
-
-/* struct sched_attr of sched_getattr(2). */
-typedef struct Attributes {
-    uint32_t size;
-    uint32_t policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime, deadline, period;
-} Attributes;
-
-#define NICE 3
-
-enum { USUAL, FIRST, PATIENT, BACK, N_TURNS };
-
-static Attributes attributes_of_this(void)
-{
-    Attributes attributes = {};
-
-    assert_int_equal(syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0), 0);
-    return attributes;
-}
-
-static void *take_turns(void *argument)
-{
-    Attributes *attributes = argument;
-
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
-    attributes[USUAL] = attributes_of_this();
-    thread_go_first();
-    attributes[FIRST] = attributes_of_this();
-    thread_let_others_finish();
-    attributes[PATIENT] = attributes_of_this();
-    thread_stand_back();
-    attributes[BACK] = attributes_of_this();
-    thread_go_first(); /* nothing comes of that: it is not what it was */
-    attributes[N_TURNS] = attributes_of_this();
-    return NULL;
-}
-
-/* What each asks the kernel for, of which it knows the length of turns since 6.12. */
-static void test_turns(void **state)
-{
-    Attributes attributes[N_TURNS + 1];
-    pthread_t thread;
-
-    (void)state;
-    assert_int_equal(thread_start(&thread, take_turns, attributes), 0);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(attributes[FIRST].policy, SCHED_OTHER);
-    assert_int_equal(attributes[FIRST].nice, NICE);
-    assert_int_equal(attributes[PATIENT].policy, SCHED_BATCH);
-    assert_int_equal(attributes[PATIENT].nice, NICE);
-    assert_int_equal(attributes[BACK].policy, SCHED_BATCH);
-    assert_int_equal(attributes[BACK].nice, 10);
-    assert_int_equal(attributes[N_TURNS].policy, SCHED_BATCH);
-    if (attributes[FIRST].runtime == attributes[USUAL].runtime) {
-        print_message("this kernel has one length of turns for all\n");
-        return;
-    }
-    assert_int_equal(attributes[FIRST].runtime, 100 * 1000);
-    assert_int_equal(attributes[PATIENT].runtime, attributes[USUAL].runtime);
-    assert_int_equal(attributes[BACK].runtime, 100 * 1000 * 1000);
-}
-
-/* ---- main ---- */
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leave_early),
         cmocka_unit_test(test_leave_late),
-        cmocka_unit_test(test_turns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
