@@ -28,15 +28,15 @@ typedef struct Reconciler {
     Engine *engine;
     const ReconcilerOperations *operations;
     void *userdata;
-
     const Config *common; /* what is known of the first configuration while that is read, or NULL */
-    usec_t due;           /* the earliest time at which reconciler_tick() has something to do */
-    char *store_problem;  /* why the last commit failed, or NULL */
-    Trouble store_trouble;     /* its kind */
-    usec_t store_since;        /* realtime: since when commits fail */
-    usec_t store_retry;        /* boot-time clock: when the next one is due */
-    bool is_stopping;          /* nothing new is begun */
-    unsigned n_begun;          /* creations whose intent is recorded and whose answer is not in */
+
+    usec_t due;            /* the earliest time at which reconciler_tick() has something to do */
+    char *store_problem;   /* why the last commit failed, or NULL */
+    Trouble store_trouble; /* its kind */
+    usec_t store_since;    /* realtime: since when commits fail */
+    usec_t store_retry;    /* boot-time clock: when the next one is due */
+    bool is_stopping;      /* nothing new is begun */
+    unsigned n_begun;      /* creations whose intent is recorded and whose answer is not in */
     struct EntryQueue waiting; /* for room to begin a creation */
     struct EntryQueue turns;   /* to be verified, one after the other */
     usec_t next_turn;          /* not before */

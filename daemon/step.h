@@ -49,7 +49,10 @@ void step_back_off(Reconciler *reconciler, Entry *entry, const PlatformAnswer *a
  */
 EntryWork *step_note_sent(Entry *entry);
 
-/* The account's secrets were refused: pauses it, unless it has others by now. */
+/*
+ * The account's secrets were refused: unless it has others by now, pauses it, calls back its creations that have not gone out,
+ * and has all its entries looked at.
+ */
 void step_unauthorized(Reconciler *reconciler, Entry *entry, const PlatformAnswer *answer);
 
 /* The platform has another token than `record`; NULL: it does not say. Takes the reference; whether it is another one. */

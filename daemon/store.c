@@ -272,8 +272,8 @@ static void *store_run(void *argument)
     Store *store = argument;
 
     thread_stand_back();
-    (void)store_anchor(
-        store); /* while nobody waits for it; where it fails, the first commit says so */
+    /* While nobody waits for it. Where it fails, the first commit tries again, and says so. */
+    (void)store_anchor(store);
     (void)pthread_mutex_lock(&store->mutex);
     for (;;) {
         int r;
