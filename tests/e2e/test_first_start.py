@@ -43,8 +43,8 @@ def test_what_is_found_early_is_adopted(site):
 
 def test_a_look_up_that_takes_longer_than_the_files_is_waited_for(site):
     site.simple("one")
-    site.platform.fault("delay", method="GET", ms=1200)
-    start_late(site, "300ms")
+    site.platform.fault("delay", method="GET", ms=3000)
+    start_late(site)
     site.token("one")
     assert [request["method"] for request in site.platform.requests()] == ["GET", "POST"]
 

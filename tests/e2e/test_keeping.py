@@ -130,12 +130,12 @@ def test_a_report_while_the_account_is_paused_waits_like_all(site):
 
 def test_creations_that_a_refused_verification_calls_back_wait_for_the_account(site):
     """They do not look as if they were under way, nor take the room of other accounts."""
-    site.simple("one", parallel=2)
+    site.simple("one", parallel=2, request_timeout_sec=20)
     daemon = site.start()
     token = ready(site)
-    site.platform.fault("delay", method="GET", path="/instances/*", ms=1500)
+    site.platform.fault("delay", method="GET", path="/instances/*", ms=3000)
     site.platform.fault("status", method="GET", path="/instances/*", status=401, message="Invalid secrets", retry_after="3600")
-    site.platform.fault("delay", method="POST", ms=3000)
+    site.platform.fault("delay", method="POST", ms=6000)
     report(site, "one", token)
     wait_until(lambda: site.platform.requests("GET", "/instances/*"), "it is verified")
     names = ["two", "three", "four"]
