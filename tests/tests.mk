@@ -25,7 +25,7 @@ $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(call objs,$(UNIT_HELP)) $(CTL) $(HO
 
 $(BENCH_PROGRAMS): $(BUILD)/%: $(BUILD)/tests/%.o $(HOUSE) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call say,LINK)$(LINK) -pie -o $@ $(filter-out %.so,$^) $(if $(LIBRARY),-L$(BUILD) -lelementd) $(SANDBOX_LIBS) \
+	$(call say,LINK)$(LINK) -pie -o $@ $(filter-out %.so,$^) $(if $(LIBRARY),-L$(BUILD) -lelementd) $(TEST_LIBS) \
 	    '-Wl,-rpath,$$ORIGIN/..'
 
 # libFuzzer where it is asked for (make fuzz), else a main that replays a corpus.
