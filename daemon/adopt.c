@@ -13,12 +13,6 @@
 #include "systemd/log.h"
 #include "systemd/messages.h"
 
-/*
- * What was looked up while the configuration was read is not older than this when it is used: else tokens that have changed
- * meanwhile would be served until they are verified.
- */
-#define ADOPT_EARLY_MAX_USEC (5 * USEC_PER_SEC)
-
 /* For an error of ours (negative), else for what the platform has said. */
 static void adopt_pause(Reconciler *reconciler, Gate *gate, int error, const PlatformAnswer *answer)
 {
@@ -27,8 +21,7 @@ static void adopt_pause(Reconciler *reconciler, Gate *gate, int error, const Pla
     reconciler_pause(reconciler, gate, error < 0 ? &own : answer);
 }
 
-/* Whether there was memory for it. */
-static bool adopt_match(Reconciler *reconciler, Gate *gate, usec_t now)
+bool adopt_match(Reconciler *reconciler, Gate *gate, usec_t now)
 {
     int r = match_rows(reconciler->registry, gate, now);
 
@@ -69,62 +62,6 @@ void adopt_look_up(Reconciler *reconciler, Gate *gate, usec_t now)
                      adopt_on_page, now);
     if (r < 0)
         adopt_pause(reconciler, gate, r, NULL);
-}
-
-int adopt_look_up_early(Reconciler *reconciler, const Config *common, usec_t now)
-{
-    Gates *gates = reconciler->gates;
-    int r;
-
-    assert(!reconciler->registry->config);
-    if (common->settings.problem)
-        return 0;
-    r = gates_apply(gates, common);
-    if (r < 0)
-        return r;
-    reconciler->common = common;
-    if (gates->n_items == 1)
-        adopt_look_up(reconciler, gates->items[0], now);
-    return 0;
-}
-
-void adopt_check_early(Reconciler *reconciler, const Config *config)
-{
-    const Config *common = reconciler->common;
-    const char *owner = config->settings.owner;
-
-    if (common && (!owner || strcmp(owner, common->settings.owner) != 0))
-        gates_renew(reconciler->gates);
-}
-
-static bool adopt_is_needed(const Registry *registry, const Gate *gate)
-{
-    for (size_t i = 0; i < registry->n_entries; i++) {
-        const Entry *entry = registry->entries[i];
-
-        if (entry->gate == gate && entry->want && !entry->want->problem)
-            return true;
-    }
-    return false;
-}
-
-void adopt_begin(Reconciler *reconciler, usec_t now)
-{
-    Gates *gates = reconciler->gates;
-
-    if (!reconciler->common)
-        return;
-    reconciler->common = NULL;
-    for (size_t i = 0; i < gates->n_items; i++) {
-        Gate *gate = gates->items[i];
-
-        if (!adopt_is_needed(reconciler->registry, gate)) /* nor would anybody end its pause */
-            gate_renew(gate);
-        else if (gate->looked_up != 0 && now - gate->looked_up > ADOPT_EARLY_MAX_USEC)
-            gate_forget_look_up(gate);
-        else if (gate->looked_up != 0)
-            (void)adopt_match(reconciler, gate, now);
-    }
 }
 
 void adopt_found(Reconciler *reconciler, Entry *entry, usec_t now)

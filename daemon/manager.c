@@ -15,9 +15,9 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "config/config.h"
-#include "daemon/adopt.h"
 #include "daemon/bodies.h"
 #include "daemon/describer.h"
+#include "daemon/early.h"
 #include "daemon/http_helper.h"
 #include "daemon/loader.h"
 #include "daemon/reconcile.h"
@@ -81,8 +81,7 @@ struct Manager {
     int credentials_fd;
     int error; /* why the loop was left, or 0 */
     Loader *loader;
-    Loader *early;  /* of what instances have in common, or NULL */
-    Config *common; /* what that has read, until there is a configuration; or NULL */
+    Early *early; /* or NULL */
     Reload reload;
     Describer describer;
     Serve serve;
@@ -358,6 +357,7 @@ static void manager_on_terminate(evutil_socket_t signal_number, short what, void
     log_debug("stopping on signal %d", (int)signal_number);
     manager->state = MANAGER_STOPPING;
     notify_stopping();
+    early_stop(manager->early);
     server_stop(manager->server);
     if (!manager->registry
              .config) /* those that an earlier run has left waiting fail with the rest */
@@ -460,7 +460,7 @@ static int manager_begin(Manager *manager, Config *config)
     int r;
 
     manager_tell_problems(config);
-    adopt_check_early(&manager->reconciler, config);
+    early_check(manager->early, config);
     r = registry_fill(&manager->registry, config, &manager->load, &manager->gates, now);
     if (r == 0)
         r = gates_restore(&manager->gates, &manager->load.snapshot, now);
@@ -472,8 +472,7 @@ static int manager_begin(Manager *manager, Config *config)
     if (r < 0)
         return r;
     engine_set_parallel(manager->engine, config->settings.parallel);
-    adopt_begin(&manager->reconciler, now);
-    manager->common = config_unref(manager->common);
+    early_end(manager->early, now);
     manager->state = MANAGER_RUNNING;
     manager_update_status(manager);
     log_full(LOG_INFO, &fields, "the configuration has been loaded: %s", manager->status);
@@ -520,46 +519,6 @@ static const LoaderOperations manager_loads = {
     .begun = manager_on_load_begun,
     .done = manager_on_loaded,
 };
-
-/* ---- a start without records ---- */
-
-/*
- * Only while the rest is being read: else the look-up comes with that, and so it does when there is no memory for this one. One
- * that fails pauses the account, as any.
- */
-static void manager_on_common(void *userdata, uint64_t number, Config *common, int error)
-{
-    Manager *manager = userdata;
-
-    (void)number;
-    if (error < 0 || manager->state != MANAGER_LOADING)
-        return;
-    manager->common = config_ref(common);
-    (void)adopt_look_up_early(&manager->reconciler, common, clock_boottime());
-}
-
-static const LoaderOperations manager_common_loads = {
-    .begun = manager_on_load_begun,
-    .done = manager_on_common,
-};
-
-/*
- * Whatever is declared has no token, so that the platform has to be looked up: which can be done while thousands of files are
- * still read. Not while an account is recorded as paused: that is for the look-up to respect which comes with the rest. (What comes of
- * this one is recorded with the first commit, after the load: a run that ends before that leaves no pause to the next.) 0 or
- * -errno.
- */
-static int manager_start_early(Manager *manager)
-{
-    const Snapshot *snapshot = &manager->load.snapshot;
-    int r;
-
-    if (snapshot->n_records > 0 || snapshot->n_orphans > 0 || snapshot->n_pauses > 0)
-        return 0;
-    r = loader_new(manager->paths, &manager->key, manager->base, config_load_common,
-                   &manager_common_loads, manager, &manager->early);
-    return r < 0 ? r : loader_start_first(manager->early);
-}
 
 /* ---- what the reconciler needs ---- */
 
@@ -746,7 +705,8 @@ int manager_run(Manager *manager)
     notify_ready();
     if (config_may_declare_instances(manager->paths)) { /* there will be something to ask */
         engine_prepare(manager->engine);
-        (void)manager_start_early(manager);
+        (void)early_start(manager->paths, &manager->load.snapshot, manager->base,
+                          &manager->reconciler, &manager->early);
     }
     log_full(LOG_NOTICE, &started, "elementd " ELEMENTD_VERSION " is ready: %zu records",
              manager->load.snapshot.n_records);
@@ -770,7 +730,6 @@ Manager *manager_free(Manager *manager)
 {
     if (!manager)
         return NULL;
-    loader_free(manager->early);
     loader_free(manager->loader);
     store_free(manager->store);
     reconciler_deinit(&manager->reconciler);
@@ -785,7 +744,7 @@ Manager *manager_free(Manager *manager)
     reload_deinit(&manager->reload);
     registry_deinit(&manager->registry);
     gates_deinit(&manager->gates);
-    config_unref(manager->common);
+    early_free(manager->early);
     engine_free(manager->engine);
     bodies_free(manager->bodies);
     for (size_t i = 0; i < N_ELEMENTS(manager->signals); i++)
