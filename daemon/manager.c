@@ -16,6 +16,7 @@
 #include "base/limits.h"
 #include "config/config.h"
 #include "daemon/bodies.h"
+#include "daemon/committer.h"
 #include "daemon/describer.h"
 #include "daemon/early.h"
 #include "daemon/http_helper.h"
@@ -36,14 +37,6 @@
 
 /* Between two messages about what is under way. */
 #define MANAGER_STATUS_USEC (200 * USEC_PER_MSEC)
-
-/*
- * While answers are expected, a commit waits for more of them, this many times as long as the last one took: so the disk and a
- * processor are busy with commits a quarter of the time at most. But a slow disk does not make tokens wait for longer than
- * it has to.
- */
-#define MANAGER_GATHER_FACTOR 3
-#define MANAGER_GATHER_MAX    (50 * USEC_PER_MSEC)
 
 /* At the end, creations that have been sent get this long to be answered; their intents are recorded. */
 #define MANAGER_STOP_USEC (5 * USEC_PER_SEC)
@@ -67,10 +60,7 @@ struct Manager {
 
     DigestKey key;
     Store *store;
-    usec_t commit_begin; /* of the last one */
-    usec_t commit_after; /* no commit before, since the last one failed; 0: at once */
-    usec_t gather_until; /* no commit before, unless no answer is expected */
-    int store_error;     /* of the last commit */
+    Committer committer;
     Gates gates;
     Registry registry;
     Bodies *bodies;
@@ -180,87 +170,25 @@ static void manager_tell_load(const StoreLoad *load)
 
 /* ---- committing ---- */
 
-/* When the next commit may begin. One that comes alone goes out at once, and so does the last one of many. */
-static usec_t manager_commit_due(const Manager *manager)
-{
-    if (manager->gather_until > manager->commit_after && !engine_is_idle(manager->engine))
-        return manager->gather_until;
-    return manager->commit_after;
-}
-
-static void manager_commit(Manager *manager, usec_t now)
-{
-    _cleanup_(snapshot_deinit) Snapshot snapshot = {.key = manager->key};
-    uint64_t generation;
-
-    if (!manager->registry.has_changes || store_is_busy(manager->store) ||
-        now < manager_commit_due(manager))
-        return;
-    if (gates_snapshot(&manager->gates, &snapshot, now) < 0)
-        generation = 0;
-    else
-        generation = registry_snapshot(&manager->registry, &snapshot);
-    if (generation == 0)
-        manager->commit_after = clock_add(now, STORE_RETRY_USEC);
-    else
-        store_commit(manager->store, &snapshot, generation);
-    manager->commit_begin = now;
-}
-
-static usec_t manager_gather_time(const Manager *manager, usec_t now)
-{
-    usec_t time = MANAGER_GATHER_FACTOR * (now - manager->commit_begin);
-
-    return time < MANAGER_GATHER_MAX ? time : MANAGER_GATHER_MAX;
-}
-
-static void manager_tell_commit(Manager *manager, int error)
-{
-    const LogFields fields = {
-        .message_id = error < 0 ? MESSAGE_STORE_FAILED : MESSAGE_STORE_WELL,
-    };
-
-    if (error == manager->store_error)
-        return;
-    if (error < 0)
-        log_full(LOG_ERR, &fields,
-                 "cannot write %s/" STORE_FILE ": %s; nothing new is created or given out until "
-                 "that is possible, next try in %d s",
-                 manager->paths->state, error_text(error), (int)(STORE_RETRY_USEC / USEC_PER_SEC));
-    else
-        log_full(LOG_NOTICE, &fields, "the records can be written again");
-    manager->store_error = error;
-}
-
 static void manager_on_commit(void *userdata, uint64_t generation, int error)
 {
     Manager *manager = userdata;
-    usec_t now = clock_boottime();
-
     uint64_t before = manager->registry.durable_generation;
 
-    manager_tell_commit(manager, error);
-    if (error < 0) {
-        manager->commit_after = clock_add(now, STORE_RETRY_USEC);
-        registry_not_committed(&manager->registry);
-    } else {
-        manager->commit_after = 0;
-        manager->gather_until = clock_add(now, manager_gather_time(manager, now));
-        registry_committed(&manager->registry, generation);
-    }
+    committer_done(&manager->committer, generation, error);
     reconciler_committed(&manager->reconciler, before, error);
     event_active(manager->settle, EV_TIMEOUT, 0);
 }
 
 /* ---- the loop ---- */
 
-/* `now` is that of manager_commit(): what was too early then must be waited for, however late it has become meanwhile. */
+/* `now` is that of committer_run(): what was too early then must be waited for, however late it has become meanwhile. */
 static void manager_arm(Manager *manager, usec_t now)
 {
-    usec_t due = manager->reconciler.due, commit = manager_commit_due(manager), wait;
+    usec_t due = manager->reconciler.due, commit = committer_due(&manager->committer, now), wait;
     int r;
 
-    if (manager->registry.has_changes && commit > now && commit < due)
+    if (commit < due)
         due = commit;
     if (manager->is_status_late && manager->status_after < due)
         due = manager->status_after;
@@ -300,7 +228,7 @@ static void manager_settle(Manager *manager)
         break;
     }
     now = clock_boottime();
-    manager_commit(manager, now);
+    committer_run(&manager->committer, now);
     manager_update_status(manager);
     manager_arm(manager, now);
 }
@@ -671,6 +599,8 @@ int manager_new(const Paths *paths, Manager **ret_manager)
     r = engine_new(manager->base, 1, manager->bodies, &manager->reconciler, &manager->engine);
     if (r < 0)
         return r;
+    committer_init(&manager->committer, manager->store, &manager->key, &manager->registry,
+                   &manager->gates, manager->engine, manager->paths->state);
     reconciler_init(&manager->reconciler, &manager->registry, &manager->gates, manager->engine,
                     &manager_operations, manager);
     describer_init(&manager->describer, &manager->registry, &manager->gates, manager->engine,
@@ -680,20 +610,6 @@ int manager_new(const Paths *paths, Manager **ret_manager)
         return r;
     *ret_manager = TAKE_PTR(manager);
     return 0;
-}
-
-/* What no commit has taken up yet, for the next run. */
-static void manager_commit_rest(Manager *manager)
-{
-    _cleanup_(snapshot_deinit) Snapshot snapshot = {.key = manager->key};
-
-    if (!manager->registry.config) /* what was read is still as it is on disk */
-        return;
-    store_wait(manager->store);
-    if (gates_snapshot(&manager->gates, &snapshot, clock_boottime()) < 0 ||
-        registry_snapshot(&manager->registry, &snapshot) == 0)
-        return;
-    manager_tell_commit(manager, store_commit_now(manager->store, &snapshot));
 }
 
 int manager_run(Manager *manager)
@@ -715,7 +631,8 @@ int manager_run(Manager *manager)
     if (manager->error < 0)
         return manager->error;
     manager->state = MANAGER_STOPPED;
-    manager_commit_rest(manager);
+    if (manager->registry.config) /* else all is as it was read */
+        committer_finish(&manager->committer);
     log_full(LOG_NOTICE, &stopped, "elementd has stopped");
     return 0;
 }
