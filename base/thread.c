@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A tenth of the weight of the loop, where both want the same processor. */
@@ -12,6 +13,9 @@
 
 /* The longest turn that can be asked for: whoever has a shorter one goes first when it is woken. */
 #define THREAD_SLICE_NSEC (100 * UINT64_C(1000000))
+
+/* After so much work one gives way; the sleep itself takes as long as timers may be late, 50 us (PR_SET_TIMERSLACK in prctl(2)). */
+#define THREAD_STRETCH_USEC 100
 
 /* struct sched_attr of sched_setattr(2): linux/sched/types.h cannot be included beside sched.h. */
 typedef struct ThreadAttributes {
@@ -55,4 +59,17 @@ void thread_stand_back(void)
         return;
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), THREAD_NICE);
     (void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){});
+}
+
+void thread_give_way(usec_t *begin)
+{
+    static const struct timespec moment = {.tv_nsec = 1};
+    usec_t now = clock_boottime();
+
+    if (*begin == 0)
+        *begin = now;
+    if (now - *begin < THREAD_STRETCH_USEC)
+        return;
+    (void)nanosleep(&moment, NULL);
+    *begin = clock_boottime();
 }

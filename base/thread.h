@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 
+#include "base/clock.h"
+
 /* As pthread_create(3), but with all signals blocked in the thread, since they are the loop's. 0 or -errno. */
 int thread_start(pthread_t *ret_thread, void *(*function)(void *argument), void *argument);
 
@@ -24,3 +26,13 @@ void thread_leave(pthread_t thread);
  * Scheduler" in the kernel's documentation: since 6.12, sched_runtime is the length of a turn, and the shorter one goes first.
  */
 void thread_stand_back(void);
+
+/*
+ * For work of a thread that stands back, between pieces of it that are short: once in 100 us it sleeps for a moment, so that
+ * whoever waits for the processor has it. *begin is this function's own; 0 at first. The kernel does not see to that: what it had a
+ * thread wait for before, the thread may make up for in one piece, with the loop awake and waiting (measured, Linux 6.18: 1 ms
+ * while 1,000 records are written; p99 of a token 400 us instead of 210).
+ *
+ * Source: "lag" in the documentation of the EEVDF scheduler. Not sched_yield(2): 6.18 has whoever yields forgo his next turns.
+ */
+void thread_give_way(usec_t *begin);

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
+#include "base/thread.h"
 #include "base/utf8.h"
 #include "config/instance.h"
 
@@ -44,10 +45,14 @@ static void store_document_write_pause(const Pause *pause, JsonWriter *writer)
 static void store_document_write_records(const char *key, Record *const *records, size_t n,
                                          JsonWriter *writer)
 {
+    usec_t begin = 0;
+
     json_writer_key(writer, key);
     json_writer_open_array(writer);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         record_write(records[i], writer);
+        thread_give_way(&begin);
+    }
     json_writer_close_array(writer);
 }
 
