@@ -14,8 +14,9 @@
 /* The longest turn that can be asked for: whoever has a shorter one goes first when it is woken. */
 #define THREAD_SLICE_NSEC (100 * UINT64_C(1000000))
 
-/* After so much work one gives way; the sleep itself takes as long as timers may be late, 50 us (PR_SET_TIMERSLACK in prctl(2)). */
+/* So long after one has given way he does again, for so long; and as much longer as timers may be late (PR_SET_TIMERSLACK in prctl(2)). */
 #define THREAD_STRETCH_USEC 100
+#define THREAD_SLEEP_NSEC   50000
 
 /* struct sched_attr of sched_setattr(2): linux/sched/types.h cannot be included beside sched.h. */
 typedef struct ThreadAttributes {
@@ -63,7 +64,7 @@ void thread_stand_back(void)
 
 void thread_give_way(usec_t *begin)
 {
-    static const struct timespec moment = {.tv_nsec = 1};
+    static const struct timespec moment = {.tv_nsec = THREAD_SLEEP_NSEC};
     usec_t now = clock_boottime();
 
     if (*begin == 0)

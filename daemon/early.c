@@ -88,9 +88,10 @@ int early_start(const Paths *paths, const Snapshot *records, struct event_base *
     _cleanup_(early_freep) Early *early = NULL;
     int r;
 
-    *ret_early = NULL;
-    if (records->n_records > 0 || records->n_orphans > 0 || records->n_pauses > 0)
+    if (records->n_records > 0 || records->n_orphans > 0 || records->n_pauses > 0) {
+        *ret_early = NULL;
         return 0;
+    }
     early = calloc(1, sizeof(*early));
     if (!early)
         return -ENOMEM;
@@ -124,12 +125,14 @@ void early_end(Early *early, usec_t now)
 {
     Reconciler *reconciler = early ? early->reconciler : NULL;
 
+    bool is_used = early && reconciler->common;
+
     early_stop(early);
-    if (!early || !reconciler->common)
+    if (!early)
         return;
     reconciler->common = NULL;
     early->common = config_unref(early->common);
-    for (size_t i = 0; i < reconciler->gates->n_items; i++)
+    for (size_t i = 0; i < reconciler->gates->n_items && is_used; i++)
         early_end_gate(reconciler, reconciler->gates->items[i], now);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * The records document: snapshot to text and back. Pure: no file, no thread.
+ * The records document: snapshot to text and back. No file, no thread.
  *
  *     {"version":1,"key":"…","pauses":[{…}],"records":[{…}]}
  */
@@ -16,7 +16,10 @@ enum {
     STORE_DOCUMENT_E_FULL,       /* the buffer's ceiling */
 };
 
-/* Appends to `text`. 0, STORE_DOCUMENT_E_FULL, -ENOMEM, or -EILSEQ for a text that is not UTF-8 (a bug). */
+/*
+ * Appends to `text`. For a thread that stands back: it calls thread_give_way() between records, which sleeps. 0,
+ * STORE_DOCUMENT_E_FULL, -ENOMEM, or -EILSEQ for a text that is not UTF-8 (a bug).
+ */
 int store_document_format(const Snapshot *snapshot, Buffer *text);
 
 /*

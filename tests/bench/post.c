@@ -59,6 +59,10 @@ static void post_start(Post *post, const char *file)
         post_fail(file);
     size = fread(body, 1, sizeof(body), stream);
     (void)fclose(stream);
+    errno = EFBIG;
+    if (size == sizeof(body))
+        post_fail(file);
+    errno = ENOMEM;
     (void)curl_easy_setopt(easy, CURLOPT_URL, post->url);
     (void)curl_easy_setopt(easy, CURLOPT_CAINFO, post->ca_file);
     (void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);

@@ -150,15 +150,31 @@ static void test_failed(void **state)
     filled_assert_serves(fixture->entry, "t");
 }
 
+/* While answers are expected too. */
+static void test_failed_meanwhile(void **state)
+{
+    Fixture *fixture = *state;
+    usec_t begin = clock_boottime();
+
+    expect_answer(fixture);
+    fixture->committer.begin = begin - USEC_PER_SEC;
+    change(fixture);
+    committer_done(&fixture->committer, filled_begin_commit(fixture->filled), 0);
+    change(fixture);
+    committer_done(&fixture->committer, filled_begin_commit(fixture->filled), -EIO);
+    assert_in_range(committer_due(&fixture->committer, begin), begin + STORE_RETRY_USEC,
+                    clock_boottime() + STORE_RETRY_USEC);
+}
+
+static usec_t gather_time(usec_t took)
+{
+    return 3 * took < 50 * USEC_PER_MSEC ? 3 * took : 50 * USEC_PER_MSEC;
+}
+
 /* While answers are expected, the next one waits for them, three times as long as the last one took; but not for ever. */
 static void test_gathering(void **state)
 {
-    static const struct {
-        usec_t took, least, most;
-    } rows[] = {
-        {10 * USEC_PER_MSEC, 30 * USEC_PER_MSEC, 50 * USEC_PER_MSEC},
-        {USEC_PER_SEC, 50 * USEC_PER_MSEC, 50 * USEC_PER_MSEC},
-    };
+    static const usec_t rows[] = {10 * USEC_PER_MSEC, USEC_PER_SEC};
     Fixture *fixture = *state;
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
@@ -167,12 +183,14 @@ static void test_gathering(void **state)
         change(fixture);
         expect_answer(fixture);
         before = clock_boottime();
-        fixture->committer.begin = before - rows[i].took;
+        fixture->committer.begin = before - rows[i];
         committer_done(&fixture->committer, filled_begin_commit(fixture->filled), 0);
         after = clock_boottime();
+        assert_true(committer_due(&fixture->committer, before) == USEC_INFINITY);
         change(fixture);
         due = committer_due(&fixture->committer, before);
-        assert_in_range(due, before + rows[i].least, after + rows[i].most);
+        assert_in_range(due, before + gather_time(rows[i]),
+                        after + gather_time(after - fixture->committer.begin));
         committer_run(&fixture->committer, due - 1);
         assert_false(store_is_busy(fixture->store));
         /* Nobody to wait for any more. */
@@ -209,6 +227,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing_changed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_change, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failed_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gathering, setup, teardown),
         cmocka_unit_test_setup_teardown(test_finish, setup, teardown),
     };
