@@ -14,7 +14,7 @@
 /* The longest turn that can be asked for: whoever has a shorter one goes first when it is woken. */
 #define THREAD_SLICE_NSEC (100 * UINT64_C(1000000))
 
-/* So long after one has given way he does again, for so long; and as much longer as timers may be late (PR_SET_TIMERSLACK in prctl(2)). */
+/* So long after a thread has given way it does again, for so long, and longer by PR_SET_TIMERSLACK, prctl(2). */
 #define THREAD_STRETCH_USEC 100
 #define THREAD_SLEEP_NSEC   50000
 

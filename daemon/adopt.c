@@ -1,9 +1,7 @@
 #include "daemon/adopt.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"

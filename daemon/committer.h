@@ -25,7 +25,7 @@ typedef struct Committer {
     int error;           /* of the last commit */
 } Committer;
 
-/* All are borrowed, and live as long; `folder`, where the records are, is for messages. */
+/* All but the key, which is copied, are borrowed and live as long; `folder`, where the records are, is for messages. */
 void committer_init(Committer *committer, Store *store, const DigestKey *key, Registry *registry,
                     const Gates *gates, const Engine *engine, const char *folder);
 
@@ -38,5 +38,8 @@ usec_t committer_due(const Committer *committer, usec_t now);
 /* For the store: a commit of all up to `generation` is over; `error` is 0 or -errno. The registry is told. */
 void committer_done(Committer *committer, uint64_t generation, int error);
 
-/* At the end: what no commit has taken up yet is written for the next run, and waited for. */
+/*
+ * At the end: what no commit has taken up yet is written for the next run, and waited for; and so is, before that, a commit that is
+ * under way, of which the store tells its handler.
+ */
 void committer_finish(Committer *committer);

@@ -1,5 +1,6 @@
 #include "daemon/early.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static void early_look_up(Early *early)
     Reconciler *reconciler = early->reconciler;
     Gates *gates = reconciler->gates;
 
+    assert(!reconciler->registry->config);
     if (early->common->settings.problem || gates_apply(gates, early->common) < 0)
         return;
     reconciler->common = early->common;

@@ -19,8 +19,8 @@
 typedef struct Early Early;
 
 /*
- * `records` are those of the earlier run, and the gates and the registry of `reconciler` are empty; it and `paths` must live as long.
- * 0, with NULL in *ret_early where there is nothing to do early, or -errno: then all comes with the rest.
+ * `records` are those of the earlier run; they and `paths` are not needed any more when this returns. `reconciler`, whose gates and
+ * registry are empty, must live as long. 0, with NULL in *ret_early where there is nothing to do early, or -errno: then all comes with the rest.
  */
 int early_start(const Paths *paths, const Snapshot *records, struct event_base *base,
                 Reconciler *reconciler, Early **ret_early);
