@@ -27,9 +27,9 @@ typedef struct Post {
     unsigned n_refused;
 } Post;
 
-static void post_fail(const char *what)
+static void post_fail(const char *what, const char *why)
 {
-    (void)fprintf(stderr, "post: %s: %s\n", what, strerror(errno));
+    (void)fprintf(stderr, "post: %s: %s\n", what, why);
     exit(EXIT_FAILURE);
 }
 
@@ -56,13 +56,11 @@ static void post_start(Post *post, const char *file)
     size_t size;
 
     if (!easy || !stream)
-        post_fail(file);
+        post_fail(file, strerror(errno));
     size = fread(body, 1, sizeof(body), stream);
     (void)fclose(stream);
-    errno = EFBIG;
     if (size == sizeof(body))
-        post_fail(file);
-    errno = ENOMEM;
+        post_fail(file, "too large");
     (void)curl_easy_setopt(easy, CURLOPT_URL, post->url);
     (void)curl_easy_setopt(easy, CURLOPT_CAINFO, post->ca_file);
     (void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
@@ -71,7 +69,7 @@ static void post_start(Post *post, const char *file)
     (void)curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, post_on_answer);
     if (curl_multi_add_handle(post->multi, easy) != CURLM_OK)
-        post_fail("curl_multi_add_handle");
+        post_fail(file, "libcurl does not take it");
     post->n_running++;
 }
 
@@ -110,7 +108,7 @@ int main(int argc, char **argv)
     post.headers = curl_slist_append(post.headers, header);
     post.headers = curl_slist_append(post.headers, "Content-Type: application/json");
     if (!post.multi || !post.headers)
-        post_fail("libcurl");
+        post_fail("libcurl", "cannot be had");
     (void)curl_multi_setopt(post.multi, CURLMOPT_MAXCONNECTS, (long)parallel);
     while (is_more || post.n_running > 0) {
         while (post.n_running < parallel && is_more && (is_more = post_read_line(file)))
