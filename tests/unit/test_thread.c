@@ -1,10 +1,12 @@
 #include "base/thread.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -92,6 +94,53 @@ static void test_leave_late(void **state)
     end_work(&worker);
 }
 
+/* struct sched_attr of sched_getattr(2). */
+typedef struct Attributes {
+    uint32_t size;
+    uint32_t policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+} Attributes;
+
+static Attributes attributes_of_this(void)
+{
+    Attributes attributes = {};
+
+    assert_int_equal(syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0), 0);
+    return attributes;
+}
+
+static void *stand_back(void *argument)
+{
+    Attributes *attributes = argument;
+
+    attributes[0] = attributes_of_this();
+    thread_stand_back();
+    attributes[1] = attributes_of_this();
+    return NULL;
+}
+
+/* What it asks the kernel for, of which that knows the length of turns since 6.12; and for no thread but the calling one. */
+static void test_stand_back(void **state)
+{
+    Attributes attributes[2], own = attributes_of_this(), after;
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(thread_start(&thread, stand_back, attributes), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(attributes[1].policy, SCHED_BATCH);
+    assert_int_equal(attributes[1].nice, 10);
+    if (attributes[1].runtime == attributes[0].runtime)
+        print_message("this kernel has one length of turns for all\n");
+    else
+        assert_int_equal(attributes[1].runtime, 100 * 1000 * 1000);
+    after = attributes_of_this();
+    assert_memory_equal(&after, &own, sizeof(own));
+}
+
 /* Not at once, but 100 us later. */
 static void test_give_way(void **state)
 {
@@ -111,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leave_early),
         cmocka_unit_test(test_leave_late),
+        cmocka_unit_test(test_stand_back),
         cmocka_unit_test(test_give_way),
     };
 
