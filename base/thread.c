@@ -14,9 +14,8 @@
 /* The longest turn that can be asked for: whoever has a shorter one goes first when it is woken. */
 #define THREAD_SLICE_NSEC (100 * UINT64_C(1000000))
 
-/* So long after a thread has given way it does again, for so long, and longer by PR_SET_TIMERSLACK, prctl(2). */
-#define THREAD_STRETCH_USEC 100
-#define THREAD_SLEEP_NSEC   50000
+/* Longer by PR_SET_TIMERSLACK, prctl(2). */
+#define THREAD_SLEEP_NSEC 50000
 
 /* struct sched_attr of sched_setattr(2): linux/sched/types.h cannot be included beside sched.h. */
 typedef struct ThreadAttributes {
@@ -62,15 +61,9 @@ void thread_stand_back(void)
     (void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){});
 }
 
-void thread_give_way(usec_t *begin)
+void thread_give_way(void)
 {
     static const struct timespec moment = {.tv_nsec = THREAD_SLEEP_NSEC};
-    usec_t now = clock_boottime();
 
-    if (*begin == 0)
-        *begin = now;
-    if (now - *begin < THREAD_STRETCH_USEC)
-        return;
     (void)nanosleep(&moment, NULL);
-    *begin = clock_boottime();
 }

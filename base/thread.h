@@ -6,8 +6,6 @@
 
 #include <pthread.h>
 
-#include "base/clock.h"
-
 /* As pthread_create(3), but with all signals blocked in the thread, since they are the loop's. 0 or -errno. */
 int thread_start(pthread_t *ret_thread, void *(*function)(void *argument), void *argument);
 
@@ -28,14 +26,13 @@ void thread_leave(pthread_t thread);
 void thread_stand_back(void);
 
 /*
- * For work of a thread that stands back, between pieces of it that are short: 100 us after it last did, or began, it sleeps for
- * 50 us or little more, so that whoever waits for the processor has it. *begin is this function's own; 0 at first.
+ * Between two pieces of long work of a thread that stands back: sleeps for 50 us or little more, so that whoever waits for the
+ * processor has it.
  *
  * The kernel alone does not see to that: what it had a thread wait for before, the thread may make up for in one piece, with the
- * loop awake and waiting (measured, Linux 6.18: 1 ms while 1,000 records are written; p99 of a token 400 us instead of 210). The
- * price: on a processor that clients keep busy, the thread has less than the share that it would have had (1,000 instances
- * provisioned in 1.7 s instead of 1.3).
+ * loop awake and waiting (measured, Linux 6.18: 1 ms while 1,000 records are written). The price: on a processor that clients
+ * keep busy, the thread has less than the share that it would have had.
  *
  * Source: "lag" in the documentation of the EEVDF scheduler. Not sched_yield(2): 6.18 has whoever yields forgo his next turns.
  */
-void thread_give_way(usec_t *begin);
+void thread_give_way(void);

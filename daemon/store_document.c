@@ -14,6 +14,13 @@
 #include "base/utf8.h"
 #include "config/instance.h"
 
+/*
+ * Records are written in so many pieces at most, of so many at least, and the loop has its turn after each. More would make a commit
+ * of thousands longer than creations can wait for (by time, once in 100 us: 5,000 were provisioned in 5.8 s instead of 5.4).
+ */
+#define STORE_DOCUMENT_PIECES    16
+#define STORE_DOCUMENT_PIECE_MIN 32
+
 /* ---- writing ---- */
 
 static void store_document_write_pause(const Pause *pause, JsonWriter *writer)
@@ -45,13 +52,16 @@ static void store_document_write_pause(const Pause *pause, JsonWriter *writer)
 static void store_document_write_records(const char *key, Record *const *records, size_t n,
                                          JsonWriter *writer)
 {
-    usec_t begin = 0;
+    size_t piece = n / STORE_DOCUMENT_PIECES;
 
+    if (piece < STORE_DOCUMENT_PIECE_MIN)
+        piece = STORE_DOCUMENT_PIECE_MIN;
     json_writer_key(writer, key);
     json_writer_open_array(writer);
     for (size_t i = 0; i < n; i++) {
         record_write(records[i], writer);
-        thread_give_way(&begin);
+        if ((i + 1) % piece == 0)
+            thread_give_way();
     }
     json_writer_close_array(writer);
 }
