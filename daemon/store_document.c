@@ -19,7 +19,7 @@
  * of thousands longer than creations can wait for (by time, once in 100 us: 5,000 were provisioned in 5.8 s instead of 5.4).
  */
 #define STORE_DOCUMENT_PIECES    16
-#define STORE_DOCUMENT_PIECE_MIN 32
+#define STORE_DOCUMENT_PIECE_MIN 64
 
 /* ---- writing ---- */
 
