@@ -17,7 +17,7 @@ enum {
 };
 
 /*
- * Appends to `text`. For a thread that stands back: it calls thread_give_way() 16 times at most, which sleeps. 0,
+ * Appends to `text`. For a thread that stands back: it calls thread_give_way(), which sleeps, 16 times at most in each list. 0,
  * STORE_DOCUMENT_E_FULL, -ENOMEM, or -EILSEQ for a text that is not UTF-8 (a bug).
  */
 int store_document_format(const Snapshot *snapshot, Buffer *text);
